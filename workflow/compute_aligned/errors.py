@@ -8,6 +8,7 @@ class InputError(Exception):
         where: The place, as precise as it is known: a file, ``file:line``, ``file: key``.
         problem: What is wrong there, in one sentence.
         remedy: What to do about it, in one sentence.
+
     """
 
     def __init__(self, where: object, problem: str, remedy: str) -> None:

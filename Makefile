@@ -1,0 +1,61 @@
+# make            set up .venv and run the pipeline at the scale of config/config.yaml
+# make test       set up .venv and run every check: lint, types, unit tests, the smoke pipeline
+# make lint       only the quick checks
+# make schemas    write workflow/schemas/ anew after a change of settings.py
+# make reference  copy a finished laptop run to results/reference/laptop/
+# make help       this list
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := all
+.PHONY: all setup test lint schemas reference help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# asked only where the configured package indexes have no CPU build of torch
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)/workflow
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+all: $(VENV)/run.stamp
+	snakemake --cores all
+
+setup: $(VENV)/run.stamp $(VENV)/test.stamp
+
+$(BIN)/python:
+	"$(PYTHON)" -c 'import sys; assert (3, 11) <= sys.version_info < (3, 13), "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11"'
+	"$(PYTHON)" -m venv $(VENV)
+
+# --no-deps: the lock names every package, so nothing is resolved and nothing unwanted comes along
+$(VENV)/run.stamp: envs/run.lock | $(BIN)/python
+	grep '^torch==' envs/run.lock > $(VENV)/torch.txt
+	pip install --quiet --no-deps -r $(VENV)/torch.txt \
+	  || pip install --quiet --no-deps -r $(VENV)/torch.txt --extra-index-url $(TORCH_INDEX)
+	pip install --quiet --no-deps -r envs/run.lock
+	touch $@
+
+$(VENV)/test.stamp: envs/test.lock $(VENV)/run.stamp
+	pip install --quiet --no-deps -r envs/test.lock
+	touch $@
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow/rules
+	mypy
+	snakemake --lint --config scale=smoke
+
+test: lint
+	pytest
+
+schemas: $(VENV)/run.stamp
+	python -m compute_aligned schemas
+
+reference: $(VENV)/run.stamp
+	python -m compute_aligned reference
+
+help:
+	@grep '^# make' Makefile | cut -c3-

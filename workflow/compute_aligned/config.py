@@ -1,0 +1,274 @@
+"""The one reading of the configuration: the run, the scales, the sheets.
+
+Everything else asks this module; nothing else opens a file under ``config/``. Each mistake becomes
+an :class:`~compute_aligned.errors.InputError` that names the file, the key and the remedy.
+"""
+
+import csv
+import functools
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from compute_aligned.errors import InputError
+from compute_aligned.settings import (
+    BranchRow,
+    Family,
+    JsonlSource,
+    PaperItem,
+    Run,
+    Scale,
+    Source,
+)
+from compute_aligned.validation import Model, near, validated
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "config"
+WARMUP = "warmup"  # the id under which the warm-up model is sampled, scored and shown
+
+
+def read_run(overrides: dict[str, Any] | None = None) -> Run:
+    """Read ``config/config.yaml``, with the values of ``snakemake --config`` laid over it."""
+    path = CONFIG / "config.yaml"
+    return validated(Run, _read_yaml(path) | (overrides or {}), path)
+
+
+@functools.cache
+def read_scale(name: str) -> Scale:
+    """Read and check ``config/scales/{name}.yaml``.
+
+    Raises:
+        InputError: The file is missing, is no YAML, or holds a key or value that is not allowed.
+
+    """
+    path = CONFIG / "scales" / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        raise InputError(
+            path,
+            f"there is no scale {name!r}",
+            f"choose one of: {', '.join(known)}{near(name, known)}",
+        )
+    return validated(Scale, _read_yaml(path), path)
+
+
+def read_family(scale: str, family: str) -> Family:
+    """The settings of one family at one scale."""
+    families = read_scale(scale).families
+    if family not in families:
+        raise InputError(
+            CONFIG / "scales" / f"{scale}.yaml",
+            f"there is no family {family!r} at this scale",
+            f"choose one of: {', '.join(families)}{near(family, families)}",
+        )
+    return families[family]
+
+
+def read_source(scale: str, source: str) -> Source:
+    """One of a scale's sources of raw problems."""
+    sources = read_scale(scale).sources
+    if source not in sources:
+        raise InputError(
+            CONFIG / "scales" / f"{scale}.yaml",
+            f"there is no source {source!r} at this scale",
+            f"choose one of: {', '.join(sources)}{near(source, sources)}",
+        )
+    return sources[source]
+
+
+def local_files(source: Source) -> list[str]:
+    """The local file that a source reads, if it reads one."""
+    return [source.source.removeprefix("jsonl:")] if isinstance(source, JsonlSource) else []
+
+
+@functools.cache
+def read_branches() -> dict[tuple[str, str], BranchRow]:
+    """All rows of ``config/branches.tsv``, keyed by family and branch, in the sheet's order."""
+    path = CONFIG / "branches.tsv"
+    rows: dict[tuple[str, str], BranchRow] = {}
+    for line, row in _read_sheet(path, BranchRow):
+        key = (row.family, row.branch)
+        if key in rows or row.branch == WARMUP:
+            raise InputError(
+                f"{path}:{line}",
+                f"branch {row.branch!r} of {row.family!r} is taken",
+                "give every branch of a family a name of its own",
+            )
+        rows[key] = row
+    for family in dict.fromkeys(family for family, _ in rows):
+        baselines = [b for (f, b), row in rows.items() if f == family and row.role == "baseline"]
+        if len(baselines) != 1:
+            raise InputError(
+                path,
+                f"family {family!r} has {len(baselines)} branches with role baseline",
+                "give exactly one of its rows the role baseline",
+            )
+    return rows
+
+
+def read_branch(family: str, branch: str) -> BranchRow:
+    """One row of ``config/branches.tsv``."""
+    rows = read_branches()
+    if (family, branch) not in rows:
+        known = [b for f, b in rows if f == family]
+        raise InputError(
+            CONFIG / "branches.tsv",
+            f"family {family!r} has no branch {branch!r}",
+            f"choose one of: {', '.join(known) or 'none'}{near(branch, known)}",
+        )
+    return rows[family, branch]
+
+
+def branches_of(family: str) -> list[str]:
+    """The branch ids of a family, in the sheet's order, without the warm-up."""
+    return [branch for f, branch in read_branches() if f == family]
+
+
+def models_of(family: str) -> list[str]:
+    """Every model that a family samples: the warm-up, then the branches."""
+    return [WARMUP, *branches_of(family)]
+
+
+def baseline_of(family: str) -> str:
+    """The branch id that every contrast of a family is taken against."""
+    rows = read_branches()
+    return next(b for (f, b), row in rows.items() if f == family and row.role == "baseline")
+
+
+def labels_of(family: str) -> dict[str, str]:
+    """Branch id to what a reader sees, the warm-up included."""
+    return {WARMUP: "Warm-up"} | {
+        b: r.label for (f, b), r in read_branches().items() if f == family
+    }
+
+
+@functools.cache
+def read_paper_items() -> dict[str, PaperItem]:
+    """All rows of ``config/paper_items.tsv``, keyed by item; their branches are checked."""
+    path = CONFIG / "paper_items.tsv"
+    items: dict[str, PaperItem] = {}
+    for line, item in _read_sheet(path, PaperItem, lists=("branches", "budgets")):
+        if item.item in items:
+            raise InputError(f"{path}:{line}", f"item {item.item!r} is there twice", "rename one")
+        for branch in item.branches:
+            read_branch(item.family, branch)
+        items[item.item] = item
+    return items
+
+
+def read_paper_item(name: str) -> PaperItem:
+    """One row of ``config/paper_items.tsv``."""
+    items = read_paper_items()
+    if name not in items:
+        raise InputError(
+            CONFIG / "paper_items.tsv",
+            f"there is no item {name!r}",
+            f"choose one of: {', '.join(items)}{near(name, items)}",
+        )
+    return items[name]
+
+
+def items_at(scale: str, output: str) -> list[str]:
+    """The tables, or the figures, whose family is configured at a scale."""
+    families = read_scale(scale).families
+    return [
+        name
+        for name, item in read_paper_items().items()
+        if item.output == output and item.family in families
+    ]
+
+
+def check(run: Run) -> None:
+    """Check what a run will use before anything starts: its scale, both sheets, the strategies.
+
+    Raises:
+        InputError: Something in them is wrong.
+
+    """
+    families = read_scale(run.scale).families
+    read_paper_items()
+    if importlib.util.find_spec("torch") is None:
+        return  # Snakemake alone, jobs in conda environments: each job checks its own strategy
+    from compute_aligned.strategies import parse_strategy
+
+    for family, row in ((f, row) for (f, _), row in read_branches().items() if f in families):
+        try:
+            parse_strategy(row.strategy)
+        except InputError as error:
+            where = f"{CONFIG / 'branches.tsv'}: {family} {row.branch}: {error.where}"
+            raise InputError(where, error.problem, error.remedy) from None
+
+
+# --- fingerprints: what each kind of job depends on; a changed one re-runs that job -------------
+
+
+def fingerprint(*settings: BaseModel | str | int | None) -> str:
+    """A short hash of settings: equal settings, equal hash."""
+    plain = [s.model_dump(mode="json") if isinstance(s, BaseModel) else s for s in settings]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def training_fingerprint(scale: str, family: str, branch: str) -> str:
+    """What the training of a warm-up or a branch depends on, besides its input files."""
+    precision = read_scale(scale).dtype
+    settings = read_family(scale, family)
+    if branch == WARMUP:
+        return fingerprint(settings.model, settings.warmup, settings.problems.target, precision)
+    row = read_branch(family, branch)
+    return fingerprint(
+        settings.sft, settings.problems.target, precision, row.strategy, row.weight_form
+    )
+
+
+def sampling_fingerprint(scale: str, family: str, engine: str) -> str:
+    """What the samples of a family depend on, besides the models."""
+    return fingerprint(read_family(scale, family).sampling, engine, read_scale(scale).dtype)
+
+
+def scoring_fingerprint(scale: str, family: str) -> str:
+    """What scores depend on, besides the samples."""
+    settings = read_family(scale, family)
+    return fingerprint(settings.grader, *settings.metrics)
+
+
+def item_fingerprint(item: str) -> str:
+    """What a table or figure depends on, besides the scores."""
+    row = read_paper_item(item)
+    return fingerprint(row, baseline_of(row.family), *labels_of(row.family).values())
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(path, "the file is missing", "restore it, for instance from git") from None
+    except yaml.YAMLError as error:
+        raise InputError(path, f"not valid YAML: {error}", "mend the line it names") from None
+    if not isinstance(content, dict):
+        raise InputError(path, "expected keys and values", "see config/README.md")
+    return content
+
+
+def _read_sheet(
+    path: Path, model: type[Model], lists: tuple[str, ...] = ()
+) -> list[tuple[int, Model]]:
+    """Rows of a tab-separated sheet as ``(line number, row)``; ``lists`` columns hold words."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, delimiter="\t")
+        rows = []
+        for row in reader:
+            where = f"{path}:{reader.line_num}"
+            if None in row or None in row.values():
+                raise InputError(
+                    where,
+                    f"expected {len(reader.fieldnames or [])} columns, separated by tabs",
+                    f"the columns are: {', '.join(reader.fieldnames or [])}",
+                )
+            cells = {k: v.split() if k in lists else v for k, v in row.items()}
+            rows.append((reader.line_num, validated(model, cells, where)))
+    return rows

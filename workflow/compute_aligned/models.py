@@ -1,0 +1,207 @@
+"""Models and tokenizers: built from scratch or loaded, saved, and asked for log-probabilities.
+
+A saved model is a folder in the Hugging Face format with its tokenizer, so that transformers and
+vLLM read the same files. Imported only by the verbs that need torch and transformers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import WordLevel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils.logging import disable_progress_bar
+
+from compute_aligned.errors import InputError
+from compute_aligned.settings import PretrainedModel, ScratchModel
+
+# one bar a job, not one a file
+disable_progress_bar()
+
+PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
+
+
+# --- building, loading, saving ----------------------------------------------------------------
+
+
+def build(settings: ScratchModel | PretrainedModel, seed: int, dtype: torch.dtype) -> tuple:
+    """The model and tokenizer that a family's warm-up starts from."""
+    if isinstance(settings, PretrainedModel):
+        return load(settings.pretrained, dtype, settings.revision)
+    tokenizer = build_tokenizer(settings)
+    torch.manual_seed(seed)
+    model = MistralForCausalLM(
+        MistralConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=settings.hidden_size,
+            intermediate_size=settings.intermediate_size,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            num_key_value_heads=settings.heads,
+            head_dim=settings.head_dim,
+            max_position_embeddings=settings.max_length,
+            sliding_window=None,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+    return model.to(dtype), tokenizer
+
+
+def build_tokenizer(settings: ScratchModel) -> PreTrainedTokenizerFast:
+    """A tokenizer with one token for each entry of the vocabulary, cutting characters or words."""
+    characters = settings.split == "characters"
+    words = [PAD, EOS, UNKNOWN, *settings.vocabulary.split()]
+    tokenizer = Tokenizer(WordLevel({w: i for i, w in enumerate(words)}, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = (
+        pre_tokenizers.Split(Regex("."), "isolated")
+        if characters
+        else pre_tokenizers.WhitespaceSplit()
+    )
+    if characters:
+        tokenizer.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=EOS,
+        unk_token=UNKNOWN,
+        model_max_length=settings.max_length,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def load(name: str | Path, dtype: torch.dtype, revision: str | None = None) -> tuple:
+    """Load a model and its tokenizer from a folder, or by name from the Hub or its cache.
+
+    Raises:
+        InputError: It is not there, or is no model that transformers can read.
+
+    """
+    if Path(name).is_absolute() and not (Path(name) / "config.json").is_file():
+        raise InputError(name, "there is no model in this folder", "run the rule that trains it")
+    try:
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            name,
+            f"the model cannot be loaded: {str(error).strip().splitlines()[0]}",
+            "check the folder or the name, and for a gated model that you are logged in",
+        ) from None
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Save a model and its tokenizer in the Hugging Face format."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+# --- tokens -----------------------------------------------------------------------------------
+
+
+def encode_prompt(tokenizer: Any, prompt: str, chat_template: bool = False) -> list[int]:
+    """The token ids of a prompt, as training and both sampling engines see it.
+
+    Raises:
+        InputError: The prompt has a character or word that is not in the vocabulary.
+
+    """
+    if chat_template:
+        message = [{"role": "user", "content": prompt}]
+        return list(
+            tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=False)
+        )
+    return _known(tokenizer, prompt, list(tokenizer(prompt)["input_ids"]))
+
+
+def encode_completion(tokenizer: Any, text: str) -> list[int]:
+    """The token ids of a completion, the end-of-sequence token included."""
+    ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return [*_known(tokenizer, text, ids), tokenizer.eos_token_id]
+
+
+def _known(tokenizer: Any, text: str, ids: list[int]) -> list[int]:
+    if tokenizer.unk_token_id in ids:
+        raise InputError(
+            f"text {text[:60]!r}",
+            "it has a token that is not in the model's vocabulary",
+            "add it to model.vocabulary in the scale's file",
+        )
+    return ids
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Prompts padded on the left, completions on the right, so that completions line up.
+
+    Attributes:
+        input_ids: Prompt and completion, (B, P + C).
+        attention_mask: 1 where there is a token, (B, P + C).
+        completion_mask: 1.0 on the tokens of the completion, (B, C).
+
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    completion_mask: torch.Tensor
+
+    @property
+    def completion_ids(self) -> torch.Tensor:
+        """The completions' token ids, (B, C)."""
+        return self.input_ids[:, -self.completion_mask.shape[1] :]
+
+
+def collate(
+    prompts: Sequence[list[int]], completions: Sequence[list[int]], pad: int, device: str = "cpu"
+) -> Batch:
+    """Put B prompts and completions, given as token ids, into one batch."""
+    before = max(map(len, prompts))
+    after = max(map(len, completions))
+    rows = [
+        [pad] * (before - len(p)) + p + c + [pad] * (after - len(c))
+        for p, c in zip(prompts, completions, strict=True)
+    ]
+    mask = [
+        [0] * (before - len(p)) + [1] * (len(p) + len(c)) + [0] * (after - len(c))
+        for p, c in zip(prompts, completions, strict=True)
+    ]
+    attention = torch.tensor(mask, device=device)
+    return Batch(torch.tensor(rows, device=device), attention, attention[:, before:].float())
+
+
+def token_log_probs(model: Any, batch: Batch, temperature: float = 1.0) -> torch.Tensor:
+    """Log-probabilities of the completions' tokens, (B, C); 0 where there is padding.
+
+    Only the logits of the completion are computed: with a large vocabulary they are most of the
+    memory. The softmax runs in float32, whatever the model's dtype.
+    """
+    length = batch.completion_mask.shape[1]
+    positions = (batch.attention_mask.cumsum(-1) - 1).clamp(min=0)
+    logits = model(
+        input_ids=batch.input_ids,
+        attention_mask=batch.attention_mask,
+        position_ids=positions,
+        logits_to_keep=length + 1,
+        use_cache=False,
+    ).logits[:, :-1]
+    log_probs = torch.log_softmax(logits.float() / temperature, dim=-1)
+    chosen = log_probs.gather(-1, batch.completion_ids.unsqueeze(-1)).squeeze(-1)
+    return torch.where(batch.completion_mask.bool(), chosen, 0.0)
+
+
+def sequence_log_probs(model: Any, batch: Batch) -> torch.Tensor:
+    """Log p of each completion, summed over its tokens, end of sequence included, (B,)."""
+    return token_log_probs(model, batch).sum(-1)

@@ -1,0 +1,140 @@
+"""A table as panels of cells, and its two spellings: GitHub Markdown and LaTeX with booktabs."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A formatted number, its interval (empty for none), and whether it is set in bold."""
+
+    value: str
+    interval: str = ""
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A heading, then one row of cells a label."""
+
+    heading: str
+    rows: dict[str, list[Cell]]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A whole table: every panel has the same columns, ``budgets``, and all text is unescaped."""
+
+    name: str
+    title: str
+    caption: str
+    budgets: Sequence[int]
+    panels: Sequence[Panel]
+    note: str
+
+
+# --- Markdown -------------------------------------------------------------------------------
+
+
+def to_markdown(sheet: Sheet) -> str:
+    """Title, caption, a table a panel, note."""
+    header = ["", *(f"k={k}" for k in sheet.budgets)]
+    parts = [f"# {escape_markdown(sheet.title)}", escape_markdown(sheet.caption)]
+    for panel in sheet.panels:
+        body = [
+            [escape_markdown(label), *map(_markdown_cell, cells)]
+            for label, cells in panel.rows.items()
+        ]
+        table = pd.DataFrame(body, columns=header).to_markdown(
+            index=False,
+            tablefmt="pipe",
+            disable_numparse=True,
+            colalign=["left", *["right"] * len(sheet.budgets)],
+        )
+        parts += [f"## {escape_markdown(panel.heading)}", table]
+    return "\n\n".join([*parts, escape_markdown(sheet.note)]) + "\n"
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown shows as it is, in a table cell too."""
+    return re.sub(r"([\\`*_|<])", r"\\\1", text)
+
+
+def _markdown_cell(cell: Cell) -> str:
+    value = f"**{cell.value}**" if cell.bold else cell.value
+    return f"{value}<br>{cell.interval}" if cell.interval else value
+
+
+# --- LaTeX ----------------------------------------------------------------------------------
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        # after the \\ that ends a row these two would be read as its arguments
+        "[": "{[}",
+        "*": "{*}",
+        "–": "--",
+        "×": r"$\times$",
+    }
+)
+
+
+def to_latex(sheet: Sheet) -> str:
+    """A ``table`` float with the panels one above the other; needs booktabs and no more."""
+    header = " & ".join(["", *(f"$k={k}$" for k in sheet.budgets)])
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{escape_latex(sheet.title)}. {escape_latex(sheet.caption)}}}",
+        rf"\label{{tab:{sheet.name}}}",
+        r"\small",
+        r"\setlength{\tabcolsep}{3pt}",
+        rf"\begin{{tabular}}{{l{'r' * len(sheet.budgets)}}}",
+        r"\toprule",
+        rf"{header} \\",
+    ]
+    for panel in sheet.panels:
+        heading = rf"\multicolumn{{{len(sheet.budgets) + 1}}}{{l}}"
+        lines += [r"\midrule", rf"{heading}{{\emph{{{escape_latex(panel.heading)}}}}} \\"]
+        for label, cells in panel.rows.items():
+            lines += [r"\addlinespace[2pt]", *_latex_rows(label, cells)]
+    note = rf"\par\smallskip{{\footnotesize {escape_latex(sheet.note)}}}"
+    lines += [r"\bottomrule", r"\end{tabular}", note, r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX sets as it is."""
+    return text.translate(_LATEX)
+
+
+def _latex_rows(label: str, cells: Sequence[Cell]) -> list[str]:
+    """The row of values, and under it that of intervals, where there are any."""
+    values = [rf"\textbf{{{_number(c.value)}}}" if c.bold else _number(c.value) for c in cells]
+    rows = [[escape_latex(label), *values]]
+    if any(cell.interval for cell in cells):
+        rows.append(["", *(rf"{{\scriptsize {_number(c.interval)}}}" for c in cells)])
+    return [" & ".join(row) + r" \\" for row in rows]
+
+
+def _number(text: str) -> str:
+    """A number, or an interval of two, with proper minus signs."""
+    return text.replace(MISSING, "--").replace("-", "$-$") if text != MISSING else "--"

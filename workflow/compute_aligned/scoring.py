@@ -1,0 +1,95 @@
+"""From samples to scores: votes and correctness of each problem, then every metric and budget.
+
+One grader decides both which samples are correct and which votes are the same answer.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from compute_aligned.answers import extract_answer, grade, group_votes
+from compute_aligned.estimators import maj_at_ks, pass_at_k, plurality_correct
+from compute_aligned.progress import track
+from compute_aligned.records import SAMPLES, Problem
+from compute_aligned.settings import Metric
+
+
+def score(samples: pa.Table, problems: list[Problem], grader: str) -> list[dict]:
+    """One row a branch and problem (schema ``records.SCORES``), in the samples' order.
+
+    Args:
+        samples: Table of ``records.SAMPLES``.
+        problems: The problems sampled, with their reference answers.
+        grader: ``paper`` or ``symbolic``, see :mod:`compute_aligned.answers`.
+    """
+    gold = {problem.id: problem.answer for problem in problems}
+    rows = []
+    groups = list(_by_problem(samples))
+    for branch, problem, texts, lengths, finished in track(groups, "scoring", len(groups)):
+        answers = group_votes([extract_answer(text) for text in texts], grader)
+        correct = grade(answers, gold[problem], grader)
+        rows.append(
+            {
+                "branch": branch,
+                "problem": problem,
+                "num_samples": len(texts),
+                "num_correct": sum(correct),
+                "num_invalid": answers.count(None),
+                "num_unfinished": finished.count(False),
+                "mean_tokens": sum(lengths) / len(lengths),
+                "votes": answers,
+                "correct": correct,
+            }
+        )
+    return rows
+
+
+def outcomes(scores: list[dict], metrics: tuple[Metric, ...]) -> list[dict]:
+    """Every metric of every score row at budgets 1, 2, 4 ... (schema ``records.OUTCOMES``).
+
+    With maj@k comes ``plurality``, the exact value of a vote over all the samples.
+    """
+    rows = []
+    for row in scores:
+        budgets = budgets_up_to(row["num_samples"])
+        for metric in metrics:
+            rows += [
+                {"branch": row["branch"], "problem": row["problem"], "metric": name} | point
+                for name, points in _values(row, metric, budgets).items()
+                for point in points
+            ]
+    return rows
+
+
+def budgets_up_to(num_samples: int) -> list[int]:
+    """Powers of two up to what was sampled, and that number itself."""
+    powers = [2**i for i in range(num_samples.bit_length())]
+    return sorted({*powers, num_samples})
+
+
+def _values(row: dict, metric: Metric, budgets: list[int]) -> dict[str, list[dict]]:
+    match metric:
+        case "pass@k":
+            values = pass_at_k(row["num_samples"], row["num_correct"], budgets)
+        case "maj@k":
+            values = maj_at_ks(row["votes"], row["correct"], budgets)
+        case _:
+            raise ValueError(f"{metric} is not a metric of problems with answers")
+    points = {metric: [{"k": k, "value": v} for k, v in zip(budgets, values, strict=True)]}
+    if metric == "maj@k":
+        exact = plurality_correct(row["votes"], row["correct"])
+        points["plurality"] = [{"k": row["num_samples"], "value": exact}]
+    return points
+
+
+def _by_problem(samples: pa.Table) -> Iterator[tuple[str, str, list[Any], list[Any], list[Any]]]:
+    """Branch, problem, texts, lengths and finished flags of each run of rows of one problem."""
+    columns = [samples[name].to_pylist() for name in SAMPLES.names]
+    branch, problem, _, text, tokens, finished = columns
+    start = 0
+    for end in range(1, len(problem) + 1):
+        if end == len(problem) or (branch[end], problem[end]) != (branch[start], problem[start]):
+            block = slice(start, end)
+            yield branch[start], problem[start], text[block], tokens[block], finished[block]
+            start = end

@@ -1,0 +1,65 @@
+"""What every rule file uses: the configuration, checked, and how a job finds the package."""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+PACKAGE = Path(workflow.basedir) / "workflow"
+sys.path.insert(0, str(PACKAGE))
+
+from compute_aligned import config as study
+from compute_aligned.errors import InputError
+
+try:
+    RUN = study.read_run(config)
+    study.check(RUN)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+# envs/ has a CPU and a GPU form of what differs between them
+FORM = ".gpu" if study.read_scale(RUN.scale).device == "cuda" else ""
+
+# jobs find the package here, with or without conda
+shell.prefix(f"set -euo pipefail; export PYTHONPATH='{PACKAGE}'; ")
+
+
+wildcard_constraints:
+    scale="[a-z0-9_]+",
+    source="[a-z0-9_]+",
+    family="[a-z0-9_]+",
+    branch="[a-z0-9_]+",
+    item="[a-z0-9_]+",
+    seed="[0-9]+",
+
+
+def family_settings(wildcards):
+    return study.read_family(wildcards.scale, wildcards.family)
+
+
+def engine(wildcards):
+    return RUN.engine or study.read_scale(wildcards.scale).engine
+
+
+def seeds(wildcards):
+    """The run's seeds if --config gave any, else those of the item's family."""
+    family = study.read_paper_item(wildcards.item).family
+    return RUN.seeds or study.read_family(wildcards.scale, family).seeds
+
+
+def tables(scale):
+    return expand(
+        "results/{scale}/tables/{item}.{kind}",
+        scale=scale,
+        item=study.items_at(scale, "table"),
+        kind=["csv", "md", "tex"],
+    )
+
+
+def figures(scale):
+    return expand(
+        "paper_figures/{scale}/{item}.{kind}",
+        scale=scale,
+        item=study.items_at(scale, "figure"),
+        kind=["pdf", "png"],
+    )

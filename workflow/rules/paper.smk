@@ -1,0 +1,54 @@
+"""The paper's tables and figures, each a row of config/paper_items.tsv.
+
+needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every seed
+makes:  results/{scale}/tables/{item}.{csv,md,tex}
+        paper_figures/{scale}/{item}.{pdf,png}
+"""
+
+
+def outcomes(wildcards):
+    return expand(
+        "results/{scale}/scores/{family}/seed{seed}.outcomes.parquet",
+        scale=wildcards.scale,
+        family=study.read_paper_item(wildcards.item).family,
+        seed=seeds(wildcards),
+    )
+
+
+rule table:
+    input:
+        outcomes,
+    output:
+        csv="results/{scale}/tables/{item}.csv",
+        md="results/{scale}/tables/{item}.md",
+        tex="results/{scale}/tables/{item}.tex",
+    params:
+        settings=lambda w: study.item_fingerprint(w.item),
+    log:
+        "results/{scale}/logs/table/{item}.log",
+    benchmark:
+        "results/{scale}/benchmarks/table/{item}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m compute_aligned table --scale {wildcards.scale} --item {wildcards.item}"
+        " --csv {output.csv} --md {output.md} --tex {output.tex} {input} &> {log}"
+
+
+rule figure:
+    input:
+        outcomes,
+    output:
+        pdf="paper_figures/{scale}/{item}.pdf",
+        png="paper_figures/{scale}/{item}.png",
+    params:
+        settings=lambda w: study.item_fingerprint(w.item),
+    log:
+        "results/{scale}/logs/figure/{item}.log",
+    benchmark:
+        "results/{scale}/benchmarks/figure/{item}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m compute_aligned figure --scale {wildcards.scale} --item {wildcards.item}"
+        " --pdf {output.pdf} --png {output.png} {input} &> {log}"

@@ -1,0 +1,46 @@
+"""Raw problems, and the disjoint splits of every family and seed.
+
+needs:  config/scales/{scale}.yaml (sources, families), and a source's local file if it has one
+makes:  results/{scale}/raw/{source}.jsonl
+        results/{scale}/prepared/{family}/seed{seed}/{train,rl,validation,test}.jsonl
+"""
+
+
+rule fetch:
+    input:
+        lambda w: study.local_files(study.read_source(w.scale, w.source)),
+    output:
+        "results/{scale}/raw/{source}.jsonl",
+    params:
+        settings=lambda w: study.fingerprint(study.read_source(w.scale, w.source)),
+    log:
+        "results/{scale}/logs/fetch/{source}.log",
+    benchmark:
+        "results/{scale}/benchmarks/fetch/{source}.tsv"
+    conda:
+        f"../../envs/train{FORM}.yaml"
+    shell:
+        "python -m compute_aligned fetch --scale {wildcards.scale} --source {wildcards.source}"
+        " --out {output} &> {log}"
+
+
+rule prepare:
+    input:
+        raw=lambda w: f"results/{w.scale}/raw/{family_settings(w).problems.source}.jsonl",
+    output:
+        expand(
+            "results/{{scale}}/prepared/{{family}}/seed{{seed}}/{split}.jsonl",
+            split=["train", "rl", "validation", "test"],
+        ),
+    params:
+        settings=lambda w: study.fingerprint(family_settings(w).problems),
+        folder=lambda w, output: Path(output[0]).parent,
+    log:
+        "results/{scale}/logs/prepare/{family}/seed{seed}.log",
+    benchmark:
+        "results/{scale}/benchmarks/prepare/{family}/seed{seed}.tsv"
+    conda:
+        f"../../envs/train{FORM}.yaml"
+    shell:
+        "python -m compute_aligned prepare --scale {wildcards.scale} --family {wildcards.family}"
+        " --seed {wildcards.seed} --raw {input.raw} --out {params.folder} &> {log}"

@@ -1,0 +1,27 @@
+"""What each problem's samples amount to: votes, correctness, and every metric at every budget.
+
+needs:  results/{scale}/samples/{family}/seed{seed}.parquet, the test problems with their answers
+makes:  results/{scale}/scores/{family}/seed{seed}.parquet            one row a branch and problem
+        results/{scale}/scores/{family}/seed{seed}.outcomes.parquet   one more for metric and k
+"""
+
+
+rule score:
+    input:
+        samples="results/{scale}/samples/{family}/seed{seed}.parquet",
+        problems="results/{scale}/prepared/{family}/seed{seed}/test.jsonl",
+    output:
+        scores="results/{scale}/scores/{family}/seed{seed}.parquet",
+        outcomes="results/{scale}/scores/{family}/seed{seed}.outcomes.parquet",
+    params:
+        settings=lambda w: study.scoring_fingerprint(w.scale, w.family),
+    log:
+        "results/{scale}/logs/score/{family}/seed{seed}.log",
+    benchmark:
+        "results/{scale}/benchmarks/score/{family}/seed{seed}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m compute_aligned score --scale {wildcards.scale} --family {wildcards.family}"
+        " --samples {input.samples} --problems {input.problems}"
+        " --scores {output.scores} --outcomes {output.outcomes} &> {log}"

@@ -1,0 +1,53 @@
+"""The warm-up of every family and seed, and the branches trained from it.
+
+needs:  results/{scale}/prepared/{family}/seed{seed}/train.jsonl
+makes:  results/{scale}/warmup/{family}/seed{seed}/            model/, steps.parquet
+        results/{scale}/branches/{family}/{branch}/seed{seed}/ model/, steps.parquet
+"""
+
+
+rule train_warmup:
+    input:
+        problems="results/{scale}/prepared/{family}/seed{seed}/train.jsonl",
+    output:
+        model=directory("results/{scale}/warmup/{family}/seed{seed}/model"),
+        steps="results/{scale}/warmup/{family}/seed{seed}/steps.parquet",
+    params:
+        settings=lambda w: study.training_fingerprint(w.scale, w.family, "warmup"),
+    log:
+        "results/{scale}/logs/train_warmup/{family}/seed{seed}.log",
+    benchmark:
+        "results/{scale}/benchmarks/train_warmup/{family}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    conda:
+        f"../../envs/train{FORM}.yaml"
+    shell:
+        "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
+        " --branch warmup --seed {wildcards.seed} --problems {input.problems}"
+        " --model {output.model} --steps {output.steps} &> {log}"
+
+
+rule train_sft:
+    input:
+        problems="results/{scale}/prepared/{family}/seed{seed}/train.jsonl",
+        start="results/{scale}/warmup/{family}/seed{seed}/model",
+    output:
+        model=directory("results/{scale}/branches/{family}/{branch}/seed{seed}/model"),
+        steps="results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet",
+    params:
+        settings=lambda w: study.training_fingerprint(w.scale, w.family, w.branch),
+    log:
+        "results/{scale}/logs/train_sft/{family}/{branch}/seed{seed}.log",
+    benchmark:
+        "results/{scale}/benchmarks/train_sft/{family}/{branch}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    conda:
+        f"../../envs/train{FORM}.yaml"
+    shell:
+        "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
+        " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"
+        " --start {input.start} --model {output.model} --steps {output.steps} &> {log}"
