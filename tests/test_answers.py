@@ -7,11 +7,13 @@ import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from itertools import product
 from pathlib import Path
 
-import compute_aligned
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import compute_aligned
 from compute_aligned.answers import (
     GRADERS,
     SymbolicMatch,
@@ -22,8 +24,6 @@ from compute_aligned.answers import (
     normalise_answer,
 )
 from compute_aligned.errors import InputError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 PACKAGE_FOLDER = Path(compute_aligned.__file__).parent.parent
 # Parsing is quick and the comparison with a plain number is a factorial that never ends.
@@ -37,6 +37,7 @@ LATEX_PIECES = [
 any_text = st.text(st.characters(exclude_categories=()))
 latex_like = st.lists(st.sampled_from(LATEX_PIECES), max_size=20).map("".join)
 texts = any_text | latex_like
+without_deadline = settings(deadline=None)
 
 
 # --- extraction ------------------------------------------------------------------------------
@@ -149,12 +150,14 @@ def test_without_a_box_the_last_number_answers(text: str, answer: str | None) ->
     assert extract_answer(text) == answer
 
 
+@without_deadline
 @given(texts)
 def test_extraction_accepts_any_text_and_never_answers_with_nothing(text: str) -> None:
     answer = extract_answer(text)
     assert answer is None or normalise_answer(answer)
 
 
+@without_deadline
 @given(texts)
 def test_putting_an_extracted_answer_in_a_box_extracts_it_again(text: str) -> None:
     answer = extract_answer(rf"\boxed{{{text}}}") or extract_answer(text)
@@ -197,13 +200,17 @@ def test_the_normal_form_by_hand(text: str, normal: str) -> None:
     assert normalise_answer(text) == normal
 
 
+@without_deadline
 @given(texts)
 def test_the_normal_form_is_its_own_normal_form(text: str) -> None:
     normal = normalise_answer(text)
     assert normalise_answer(normal) == normal
-    assert (
-        normalise_answer(f"$ {text} $" if text else text) == normal or "$" in text or "\\" in text
-    )
+
+
+@without_deadline
+@given(texts.filter(lambda text: "$" not in text and not text.endswith("\\")))
+def test_dollars_and_white_space_around_a_text_do_not_matter(text: str) -> None:
+    assert normalise_answer(f" $$ {text}\n$ $") == normalise_answer(text)
 
 
 # --- the paper's equality --------------------------------------------------------------------
@@ -272,24 +279,24 @@ def test_the_paper_refuses(prediction: str | None, gold: str) -> None:
 
 
 digits = st.text("0123456789", min_size=1, max_size=6)
-signs = st.sampled_from(["", "-", "+"])
-decimals = st.builds("{}{}.{}".format, signs, digits, digits) | st.builds(
-    "{}{}".format, signs, digits
-)
+integers = st.builds("{}{}".format, st.sampled_from(["", "-", "+"]), digits)
+decimals = integers | st.builds("{}.{}".format, integers, digits)
 numbers = decimals | st.builds("{}e{}".format, decimals, st.integers(-12, 12))
-written_as = st.sampled_from(["{0}", "{0}/{1}", r"\frac{{{0}}}{{{1}}}", r"-\dfrac{{{0}}}{{ {1} }}"])
+forms = st.sampled_from(["{0}", "{0}/{1}", r"\frac{{{0}}}{{{1}}}", r"-\dfrac{{{0}}}{{ {1} }}"])
+shifts = st.sampled_from(["0", "0.0001", "-0.0001", "0.0000999999999", "-0.0000999999999"])
 
 
 @st.composite
 def scalars(draw: st.DrawFn) -> tuple[str, Fraction | None]:
-    form, top, bottom = draw(written_as), draw(numbers), draw(numbers)
-    divisor = Fraction(1) if form == "{0}" else Fraction(bottom)
+    form, top, bottom = draw(forms), draw(numbers), draw(numbers)
     sign = -1 if form.startswith("-") else 1
+    divisor = Fraction(1) if form == "{0}" else Fraction(bottom)
     return form.format(top, bottom), sign * Fraction(top) / divisor if divisor else None
 
 
-@given(scalars(), scalars(), st.sampled_from([None, "0.0001", "0.00009999999999", "1e-4", "5e-5"]))
-def test_scalars_are_compared_as_exact_rationals(
+@without_deadline
+@given(scalars(), scalars(), st.none() | shifts)
+def test_scalars_of_every_form_are_compared_as_exact_rationals(
     first: tuple[str, Fraction | None], second: tuple[str, Fraction | None], shift: str | None
 ) -> None:
     (left, a), (right, b) = first, second
@@ -298,13 +305,12 @@ def test_scalars_are_compared_as_exact_rationals(
         right = f"{b.numerator}/{b.denominator}"
     if a is None or b is None:
         expected = normalise_answer(left) == normalise_answer(right)
-    elif abs(abs(a - b) - Fraction(1, 10_000)) < Fraction(1, 10**80) and a.denominator > 10**20:
-        return  # a quotient on the very edge of the tolerance: not a decimal, rounded at 400 digits
     else:
         expected = abs(a - b) < Fraction(1, 10_000)
     assert answers_match(left, right) == expected
 
 
+@without_deadline
 @given(texts, texts)
 def test_the_papers_equality_never_raises_and_is_reflexive_and_symmetric(a: str, b: str) -> None:
     assert answers_match(a, a)
@@ -317,36 +323,9 @@ def test_the_papers_equality_never_raises_and_is_reflexive_and_symmetric(a: str,
 @pytest.mark.parametrize(
     "piece",
     [
-        *(
-            "1",
-            "1,",
-            "1,111,",
-            ",111",
-            "1/",
-            "1e",
-            "1.",
-            ".",
-            "-",
-            "+-",
-            " ",
-            "$",
-            "$ ",
-            "\\",
-            r"\ ",
-        ),
-        *(
-            "{",
-            "}",
-            "{}",
-            r"\{",
-            r"\boxed",
-            r"\boxed{",
-            r"\boxed {}",
-            r"\boxed ",
-            r"\frac",
-            r"\frac ",
-        ),
-        *(r"\frac{1}{", r"\frac{1}{2}", r"\left", r"\left ", "a ", r"\a "),
+        *("1", "1,", "1,111,", ",111", "1/", "1e", "1.", ".", "-", "+-", " ", "$", "$ ", "a "),
+        *("\\", r"\ ", "{", "}", "{}", r"\{", r"\boxed", r"\boxed ", r"\boxed{", r"\boxed {}"),
+        *(r"\frac", r"\frac ", r"\frac{1}{", r"\frac{1}{2}", r"\left", r"\left ", r"\a "),
     ],
 )
 def test_a_hundred_thousand_characters_take_linear_time(piece: str) -> None:
@@ -387,6 +366,7 @@ def test_where_symbolic_equality_is_not_transitive_equal_votes_are_graded_alike(
     assert grade(first_number, "0.5", "symbolic") == [False, False, True]
 
 
+@without_deadline
 @given(st.lists(st.none() | latex_like | numbers, max_size=12), latex_like | numbers)
 def test_the_papers_votes_are_normal_forms_and_its_grades_are_those_of_each_answer(
     answers: list[str | None], gold: str
@@ -424,7 +404,7 @@ def test_an_unknown_grader_is_an_input_error_that_lists_the_known_ones() -> None
         lambda: group_votes([], "exact"),
     ]
     for call in calls:
-        with pytest.raises(InputError, match=r"'exact'[^$]*paper, symbolic"):
+        with pytest.raises(InputError, match=r"(?s)'exact'.*paper, symbolic"):
             call()
     assert list(GRADERS) == ["paper", "symbolic"]
 
@@ -475,18 +455,12 @@ REFUSED_BY_BOTH = [
 
 @pytest.mark.parametrize(("first", "second"), ACCEPTED_BY_SYMBOLIC_ONLY)
 def test_symbolic_accepts_what_the_paper_misses(first: str, second: str) -> None:
-    verdicts = {
-        g: [answers_match(first, second, g), answers_match(second, first, g)] for g in GRADERS
-    }
-    assert verdicts == {"paper": [False, False], "symbolic": [True, True]}
+    assert both_ways(first, second) == {"paper": [False, False], "symbolic": [True, True]}
 
 
 @pytest.mark.parametrize(("first", "second"), REFUSED_BY_BOTH)
 def test_both_graders_refuse(first: str, second: str) -> None:
-    verdicts = {
-        g: [answers_match(first, second, g), answers_match(second, first, g)] for g in GRADERS
-    }
-    assert verdicts == {"paper": [False, False], "symbolic": [False, False]}
+    assert both_ways(first, second) == {"paper": [False, False], "symbolic": [False, False]}
 
 
 @settings(max_examples=40, deadline=None)
@@ -502,9 +476,8 @@ def test_symbolic_accepts_any_text_is_symmetric_and_includes_the_papers_equality
 
 def test_threads_share_the_symbolic_grader() -> None:
     match = SymbolicMatch()
-    expected = {pair: True for pair in ACCEPTED_BY_SYMBOLIC_ONLY} | dict.fromkeys(
-        REFUSED_BY_BOTH, False
-    )
+    expected = dict.fromkeys(REFUSED_BY_BOTH, False)
+    expected |= dict.fromkeys(ACCEPTED_BY_SYMBOLIC_ONLY, True)
     pairs = [*expected, *expected, *expected]
     with ThreadPoolExecutor(8) as threads:
         verdicts = list(
@@ -599,6 +572,13 @@ def test_a_child_that_cannot_start_is_an_error_and_not_a_verdict(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match="did not start"):
         SymbolicMatch()("x=11", "11")
+
+
+def both_ways(first: str, second: str) -> dict[str, list[bool]]:
+    return {
+        grader: [answers_match(*pair, grader) for pair in ((first, second), (second, first))]
+        for grader in GRADERS
+    }
 
 
 def environment() -> dict[str, str]:

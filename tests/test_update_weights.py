@@ -22,6 +22,8 @@ from compute_aligned.update_weights import (
 )
 
 GOLD = "7"
+any_answer = st.sampled_from([GOLD, "1", "2", None])
+groups_of_6 = st.lists(any_answer, min_size=6, max_size=6)
 
 
 def double(values):
@@ -139,8 +141,7 @@ def test_unparseable_completions_are_one_wrong_answer():
     assert most_wrong_votes(groups) == [2, 2, 4, 0, 2]
 
 
-@given(st.lists(st.lists(st.sampled_from([GOLD, "1", "2", None]), min_size=5, max_size=5),
-                min_size=1, max_size=4))  # fmt: skip
+@given(st.lists(groups_of_6, min_size=1, max_size=4))
 def test_the_most_frequent_wrong_answer_equals_a_count(answers):
     expected = []
     for group in answers:
@@ -217,8 +218,11 @@ def test_strategies_that_count_no_votes_take_the_smoothed_success_as_it_is():
     torch.testing.assert_close(weights[:, 0], raw / raw.mean())
 
 
-@given(st.lists(st.lists(st.sampled_from([GOLD, "1", "2", None]), min_size=6, max_size=6),
-                min_size=2, max_size=5), st.integers(2, 16), st.sampled_from(["raw", "log"]))  # fmt: skip
+@given(
+    st.lists(groups_of_6, min_size=2, max_size=5),
+    st.integers(2, 16),
+    st.sampled_from(["raw", "log"]),
+)
 def test_majority_weights_are_equal_within_a_prompt_and_average_to_one(answers, n, form):
     weights = SmoothedSuccess().weights(MajorityVote(n=n, k=2), form, answered(*answers))
     assert (weights == weights[:, :1]).all()

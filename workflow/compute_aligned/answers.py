@@ -11,8 +11,7 @@ The rule is the paper's (PAPER.md section 3, "The paper's answer rule"). What it
   separators are dropped (``1,234`` is ``1234``). The authors' release reads ``3/4`` as ``4``.
 * **White space** goes everywhere, as TeX ignores it in mathematics, but for one space where only
   that ends a command (``\pi r`` is not ``\pir``).
-* **Scalar.** Finite in double precision, compared in decimal arithmetic: ``1/0`` and ``1e999`` are
-  text.
+* **Scalar.** Within the range of a double, and compared exactly: ``1/0`` and ``1e999`` are text.
 
 Every function takes any string; all but the symbolic comparison are linear in its length.
 """
@@ -30,7 +29,8 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Context
+from fractions import Fraction
 from functools import lru_cache
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -65,10 +65,10 @@ _SCALAR = re.compile(
     rf"(?P<sign>[+-]?)\\frac\{{(?P<top>{_DECIMAL})\}}\{{(?P<bottom>{_DECIMAL})\}}"
     rf"|(?P<value>{_DECIMAL})(?:/(?P<divisor>{_DECIMAL}))?"
 )
-_TOLERANCE = Decimal("1e-4")
-# The exponents of a double, and digits enough that differences near the tolerance are exact.
-# Without traps an overflow is an infinity and 0/0 a NaN: not finite, hence not a scalar.
-_ARITHMETIC = Context(prec=400, Emin=-400, Emax=308, traps=[])
+_TOLERANCE = Fraction(1, 10_000)
+# The largest exponent of a double, and more digits than any number of that range needs at the
+# tolerance: what an exact fraction costs is bounded. Without traps an overflow is an infinity.
+_BOUNDED = Context(prec=400, Emin=-400, Emax=308, traps=[])
 
 
 def extract_answer(text: str) -> str | None:
@@ -128,17 +128,17 @@ def _end_command(token: str) -> str:
     return f"{token} " if token[0] == "\\" and token[-1] in string.ascii_letters else token
 
 
-def _scalar(text: str) -> Decimal | None:
+def _scalar(text: str) -> Fraction | None:
     """Return the value of a normalised text that is a scalar of the rule, else None."""
     match = _SCALAR.fullmatch(text)
     if match is None:
         return None
-    numerator = _ARITHMETIC.create_decimal(match["top"] or match["value"])
-    denominator = _ARITHMETIC.create_decimal(match["bottom"] or match["divisor"] or 1)
-    quotient = _ARITHMETIC.divide(numerator, denominator)
-    if not quotient.is_finite():
+    numerator = _BOUNDED.create_decimal(match["top"] or match["value"])
+    denominator = _BOUNDED.create_decimal(match["bottom"] or match["divisor"] or 1)
+    if not (numerator.is_finite() and denominator.is_finite()) or denominator.is_zero():
         return None
-    return quotient.copy_negate() if match["sign"] == "-" else quotient
+    quotient = Fraction(numerator) / Fraction(denominator)
+    return -quotient if match["sign"] == "-" else quotient
 
 
 def _scalars_match(first: str, second: str) -> bool | None:
@@ -146,7 +146,7 @@ def _scalars_match(first: str, second: str) -> bool | None:
     left, right = _scalar(first), _scalar(second)
     if left is None or right is None:
         return None
-    return _ARITHMETIC.subtract(left, right).copy_abs() < _TOLERANCE
+    return abs(left - right) < _TOLERANCE
 
 
 def _paper_match(first: str, second: str) -> bool:

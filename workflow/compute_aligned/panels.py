@@ -137,4 +137,4 @@ def _latex_rows(label: str, cells: Sequence[Cell]) -> list[str]:
 
 def _number(text: str) -> str:
     """A number, or an interval of two, with proper minus signs."""
-    return text.replace(MISSING, "--").replace("-", "$-$") if text != MISSING else "--"
+    return "--" if text == MISSING else text.replace("-", "$-$")

@@ -51,28 +51,30 @@ def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Rendered:
     display = DISPLAY[item.metric]
     baseline = config.baseline_of(item.family)
     baseline_label = config.labels_of(item.family)[baseline]
-    paper_frame = paper_values(item)
+    reported = paper_values(item)
+    panels = [
+        Panel(
+            f"This run (scale {scale}): {display.name} in {display.unit}",
+            _rows(item, frame, "value"),
+        ),
+        Panel(
+            f"This run (scale {scale}): gain over {baseline_label} in {display.gain_unit}",
+            _rows(item, frame[frame["branch"] != baseline], "gain"),
+        ),
+        Panel(
+            f"The paper's reported values ({display.paper_model} on {display.paper_data}; "
+            f"not from this run): {display.name} in {display.unit}",
+            _rows(item, reported, "paper_value"),
+        ),
+    ]
+    shown = [panel for panel in panels if panel.rows]
     sheet = Sheet(
         name=item.item,
         title=item.title,
         caption=caption(frame, scale, baseline_label),
         budgets=item.budgets,
-        panels=[
-            Panel(
-                f"This run (scale {scale}): {display.name} in {display.unit}",
-                _rows(item, frame, _level(display.decimals)),
-            ),
-            Panel(
-                f"This run (scale {scale}): gain over {baseline_label} in {display.gain_unit}",
-                _rows(item, frame[frame["branch"] != baseline], _gain(display.decimals)),
-            ),
-            Panel(
-                f"The paper's reported values ({display.paper_model} on {display.paper_data}; "
-                f"not from this run): {display.name} in {display.unit}",
-                _rows(item, paper_frame, _paper_level(display.decimals)),
-            ),
-        ],
-        note=_note(paper_frame),
+        panels=shown,
+        note=_note(reported, shown),
     )
     return Rendered(to_csv(frame), to_markdown(sheet), to_latex(sheet))
 
@@ -115,50 +117,32 @@ def _the_one(column: pd.Series) -> int:
 
 # --- cells ----------------------------------------------------------------------------------
 
-MakeCell = Callable[[pd.Series], Cell]
 
-
-def _rows(item: PaperItem, frame: pd.DataFrame, make: MakeCell) -> dict[str, list[Cell]]:
+def _rows(item: PaperItem, frame: pd.DataFrame, column: str) -> dict[str, list[Cell]]:
     """Label to one cell a budget of the item, missing where the frame has no such row."""
     labels = config.labels_of(item.family)
+    decimals = DISPLAY[item.metric].decimals
+    cells = {
+        (row["branch"], row["k"]): _cell(row, column, decimals) for _, row in frame.iterrows()
+    }
     return {
-        labels[str(branch)]: [_at(rows, k, make) for k in item.budgets]
-        for branch, rows in frame.groupby("branch", sort=False)
+        labels[branch]: [cells.get((branch, k), Cell(MISSING)) for k in item.budgets]
+        for branch in frame["branch"].unique()
     }
 
 
-def _at(rows: pd.DataFrame, k: int, make: MakeCell) -> Cell:
-    found = rows[rows["k"] == k]
-    return Cell(MISSING) if found.empty else make(found.iloc[0])
+def _cell(row: pd.Series, column: str, decimals: int) -> Cell:
+    """A level, or a gain with its sign; with its interval where the frame has one."""
+    low, high = row.get(f"{column}_low", np.nan), row.get(f"{column}_high", np.nan)
+    interval = "" if np.isnan(low) else f"[{low:z.{decimals}f}, {high:z.{decimals}f}]"
+    if column == "gain":
+        return Cell(f"{row[column]:+z.{decimals}f}", interval, bold=low > 0 or high < 0)
+    return Cell(f"{row[column]:z.{decimals}f}", interval)
 
 
-def _level(decimals: int) -> MakeCell:
-    def cell(row: pd.Series) -> Cell:
-        interval = _interval(row["value_low"], row["value_high"], decimals)
-        return Cell(f"{row['value']:z.{decimals}f}", interval)
-
-    return cell
-
-
-def _gain(decimals: int) -> MakeCell:
-    def cell(row: pd.Series) -> Cell:
-        low, high = row["gain_low"], row["gain_high"]
-        interval = _interval(low, high, decimals)
-        return Cell(f"{row['gain']:+z.{decimals}f}", interval, bold=low > 0 or high < 0)
-
-    return cell
-
-
-def _paper_level(decimals: int) -> MakeCell:
-    return lambda row: Cell(f"{row['paper_value']:.{decimals}f}")
-
-
-def _interval(low: float, high: float, decimals: int) -> str:
-    return "" if np.isnan(low) else f"[{low:z.{decimals}f}, {high:z.{decimals}f}]"
-
-
-def _note(paper_frame: pd.DataFrame) -> str:
-    """Where the paper's values stand, and what a dash means."""
-    origins: Sequence[str] = sorted(paper_frame["origin"].unique())
-    where = "; ".join(origins) or "none reported"
-    return f"The paper's values: {where}. A dash ({MISSING}): not sampled, or not reported."
+def _note(reported: pd.DataFrame, panels: Sequence[Panel]) -> str:
+    """Where the paper's values stand, and what a dash means if there is one."""
+    where = "; ".join(sorted(reported["origin"].unique())) or "none reported"
+    cells = [cell for panel in panels for row in panel.rows.values() for cell in row]
+    dash = f" A dash ({MISSING}): not sampled, or not reported." if Cell(MISSING) in cells else ""
+    return f"The paper's values: {where}.{dash}"

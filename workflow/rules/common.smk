@@ -1,4 +1,4 @@
-"""What every rule file uses: the configuration, checked, and how a job finds the package."""
+"""The configuration, checked, how a job finds the package, and the inputs that are computed."""
 
 import sys
 from pathlib import Path
@@ -62,4 +62,14 @@ def figures(scale):
         scale=scale,
         item=study.items_at(scale, "figure"),
         kind=["pdf", "png"],
+    )
+
+
+def outcomes(wildcards):
+    """The scored outcomes of every seed that an item of the paper is made from."""
+    return expand(
+        "results/{scale}/scores/{family}/seed{seed}.outcomes.parquet",
+        scale=wildcards.scale,
+        family=study.read_paper_item(wildcards.item).family,
+        seed=seeds(wildcards),
     )

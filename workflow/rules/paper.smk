@@ -6,15 +6,6 @@ makes:  results/{scale}/tables/{item}.{csv,md,tex}
 """
 
 
-def outcomes(wildcards):
-    return expand(
-        "results/{scale}/scores/{family}/seed{seed}.outcomes.parquet",
-        scale=wildcards.scale,
-        family=study.read_paper_item(wildcards.item).family,
-        seed=seeds(wildcards),
-    )
-
-
 rule table:
     input:
         outcomes,
