@@ -13,14 +13,14 @@ rule table:
         csv="results/{scale}/tables/{item}.csv",
         md="results/{scale}/tables/{item}.md",
         tex="results/{scale}/tables/{item}.tex",
-    params:
-        settings=lambda w: study.item_fingerprint(w.item),
     log:
         "results/{scale}/logs/table/{item}.log",
     benchmark:
         "results/{scale}/benchmarks/table/{item}.tsv"
     conda:
         "../../envs/report.yaml"
+    params:
+        settings=lambda w: study.item_fingerprint(w.item),
     shell:
         "python -m compute_aligned table --scale {wildcards.scale} --item {wildcards.item}"
         " --csv {output.csv} --md {output.md} --tex {output.tex} {input} &> {log}"
@@ -32,14 +32,14 @@ rule figure:
     output:
         pdf="paper_figures/{scale}/{item}.pdf",
         png="paper_figures/{scale}/{item}.png",
-    params:
-        settings=lambda w: study.item_fingerprint(w.item),
     log:
         "results/{scale}/logs/figure/{item}.log",
     benchmark:
         "results/{scale}/benchmarks/figure/{item}.tsv"
     conda:
         "../../envs/report.yaml"
+    params:
+        settings=lambda w: study.item_fingerprint(w.item),
     shell:
         "python -m compute_aligned figure --scale {wildcards.scale} --item {wildcards.item}"
         " --pdf {output.pdf} --png {output.png} {input} &> {log}"

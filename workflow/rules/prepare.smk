@@ -11,14 +11,14 @@ rule fetch:
         lambda w: study.local_files(study.read_source(w.scale, w.source)),
     output:
         "results/{scale}/raw/{source}.jsonl",
-    params:
-        settings=lambda w: study.fingerprint(study.read_source(w.scale, w.source)),
     log:
         "results/{scale}/logs/fetch/{source}.log",
     benchmark:
         "results/{scale}/benchmarks/fetch/{source}.tsv"
     conda:
         f"../../envs/train{FORM}.yaml"
+    params:
+        settings=lambda w: study.fingerprint(study.read_source(w.scale, w.source)),
     shell:
         "python -m compute_aligned fetch --scale {wildcards.scale} --source {wildcards.source}"
         " --out {output} &> {log}"
@@ -32,15 +32,15 @@ rule prepare:
             "results/{{scale}}/prepared/{{family}}/seed{{seed}}/{split}.jsonl",
             split=["train", "rl", "validation", "test"],
         ),
-    params:
-        settings=lambda w: study.fingerprint(family_settings(w).problems),
-        folder=lambda w, output: Path(output[0]).parent,
     log:
         "results/{scale}/logs/prepare/{family}/seed{seed}.log",
     benchmark:
         "results/{scale}/benchmarks/prepare/{family}/seed{seed}.tsv"
     conda:
         f"../../envs/train{FORM}.yaml"
+    params:
+        settings=lambda w: study.fingerprint(family_settings(w).problems),
+        folder=lambda w, output: Path(output[0]).parent,
     shell:
         "python -m compute_aligned prepare --scale {wildcards.scale} --family {wildcards.family}"
         " --seed {wildcards.seed} --raw {input.raw} --out {params.folder} &> {log}"

@@ -19,22 +19,24 @@ rule sample:
         ),
     output:
         "results/{scale}/samples/{family}/seed{seed}.parquet",
+    log:
+        "results/{scale}/logs/sample/{family}/seed{seed}.log",
+    benchmark:
+        "results/{scale}/benchmarks/sample/{family}/seed{seed}.tsv"
+    conda:
+        f"../../envs/sample{FORM}.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
     params:
         settings=lambda w: study.sampling_fingerprint(w.scale, w.family, engine(w)),
         engine=engine,
         models=lambda w, input: [
             f"--model {name}={folder}"
-            for name, folder in zip(study.models_of(w.family), [input.warmup, *input.branches])
+            for name, folder in zip(
+                study.models_of(w.family), [input.warmup, *input.branches]
+            )
         ],
-    log:
-        "results/{scale}/logs/sample/{family}/seed{seed}.log",
-    benchmark:
-        "results/{scale}/benchmarks/sample/{family}/seed{seed}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-    conda:
-        f"../../envs/sample{FORM}.yaml"
     shell:
         "python -m compute_aligned sample --scale {wildcards.scale} --family {wildcards.family}"
         " --seed {wildcards.seed} --engine {params.engine} --problems {input.problems}"

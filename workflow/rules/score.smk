@@ -13,14 +13,14 @@ rule score:
     output:
         scores="results/{scale}/scores/{family}/seed{seed}.parquet",
         outcomes="results/{scale}/scores/{family}/seed{seed}.outcomes.parquet",
-    params:
-        settings=lambda w: study.scoring_fingerprint(w.scale, w.family),
     log:
         "results/{scale}/logs/score/{family}/seed{seed}.log",
     benchmark:
         "results/{scale}/benchmarks/score/{family}/seed{seed}.tsv"
     conda:
         "../../envs/report.yaml"
+    params:
+        settings=lambda w: study.scoring_fingerprint(w.scale, w.family),
     shell:
         "python -m compute_aligned score --scale {wildcards.scale} --family {wildcards.family}"
         " --samples {input.samples} --problems {input.problems}"

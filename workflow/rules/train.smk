@@ -12,17 +12,17 @@ rule train_warmup:
     output:
         model=directory("results/{scale}/warmup/{family}/seed{seed}/model"),
         steps="results/{scale}/warmup/{family}/seed{seed}/steps.parquet",
-    params:
-        settings=lambda w: study.training_fingerprint(w.scale, w.family, "warmup"),
     log:
         "results/{scale}/logs/train_warmup/{family}/seed{seed}.log",
     benchmark:
         "results/{scale}/benchmarks/train_warmup/{family}/seed{seed}.tsv"
+    conda:
+        f"../../envs/train{FORM}.yaml"
     threads: 1
     resources:
         mem_mb=4000,
-    conda:
-        f"../../envs/train{FORM}.yaml"
+    params:
+        settings=lambda w: study.training_fingerprint(w.scale, w.family, "warmup"),
     shell:
         "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
         " --branch warmup --seed {wildcards.seed} --problems {input.problems}"
@@ -36,17 +36,17 @@ rule train_sft:
     output:
         model=directory("results/{scale}/branches/{family}/{branch}/seed{seed}/model"),
         steps="results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet",
-    params:
-        settings=lambda w: study.training_fingerprint(w.scale, w.family, w.branch),
     log:
         "results/{scale}/logs/train_sft/{family}/{branch}/seed{seed}.log",
     benchmark:
         "results/{scale}/benchmarks/train_sft/{family}/{branch}/seed{seed}.tsv"
+    conda:
+        f"../../envs/train{FORM}.yaml"
     threads: 1
     resources:
         mem_mb=4000,
-    conda:
-        f"../../envs/train{FORM}.yaml"
+    params:
+        settings=lambda w: study.training_fingerprint(w.scale, w.family, w.branch),
     shell:
         "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
         " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"
