@@ -269,13 +269,14 @@ def test_an_empty_history_gives_every_reward_the_same_weight():
     assert HistoryQuantile().weights(BestOfN(n=8), "raw", groups).tolist() == [[1, 1], [1, 1]]
 
 
-def test_history_ties_survive_rewards_in_single_precision():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_history_ties_survive_either_precision(dtype):
     history = RewardHistory()
-    rewards = torch.tensor([[0.1, 0.3]])
+    rewards = torch.tensor([[0.1, 0.3]], dtype=dtype)
     history.add(rewards)
     groups = RolloutGroups(log_p=torch.zeros(1, 2), rewards=rewards, past_rewards=history.rewards())
     q = HistoryQuantile().log_probability(groups).exp()
-    torch.testing.assert_close(q, torch.tensor([[1 / 4, 2 / 4]]))
+    torch.testing.assert_close(q, torch.tensor([[1 / 4, 2 / 4]], dtype=dtype))
 
 
 @given(

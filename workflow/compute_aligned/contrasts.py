@@ -1,4 +1,4 @@
-"""From outcomes per problem and seed to levels and gains with intervals: what tables and figures show.
+"""From outcomes per problem and seed to levels and gains with intervals, for tables and figures.
 
 Levels are means over problems and seeds; gains are paired by problem and seed with the family's
 baseline branch (DESIGN: both in percentage points for pass@k and maj@k).
@@ -77,9 +77,7 @@ def summarise(
                     "run again with every seed sampled and scored",
                 )
             level = mean_interval(values.to_numpy())
-            gain = (
-                paired_interval((values - reference).to_numpy()) if branch != baseline else None
-            )
+            gain = paired_interval((values - reference).to_numpy()) if branch != baseline else None
             rows.append(
                 {"branch": branch, "metric": metric, "k": k}
                 | _columns("value", level)

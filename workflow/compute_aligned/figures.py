@@ -69,15 +69,18 @@ def gains(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
     ours.set_title(f"This run (scale {scale}, {seeds} {'seed' if seeds == 1 else 'seeds'})")
     ours.set_ylabel(f"Gain in {display.name}\n({display.gain_unit})")
 
-    _draw_gains(papers, item, paper_values(item), "paper_gain")
+    reported = paper_values(item)
+    _draw_gains(papers, item, reported, "paper_gain")
     papers.set_title(f"Paper ({display.paper_model}, {display.paper_data})")
     papers.set_ylabel(f"Reported gain in {display.name}\n({display.gain_unit})")
     papers.set_facecolor(style.PAPER_BACKGROUND)
+    if reported.empty:
+        papers.text(0.5, 0.5, "none reported", transform=papers.transAxes, ha="center")
 
-    for axes in (ours, papers):
+    for axes, budgets in ((ours, sorted(frame["k"].unique())), (papers, item.budgets)):
         axes.set_xlabel("Samples per problem, k")
-        axes.set_xticks(spaced_ticks(item.budgets))
-        axes.set_xticks(item.budgets, minor=True)
+        axes.set_xticks(spaced_ticks(budgets))
+        axes.set_xticks(budgets, minor=True)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
     figure.suptitle(item.title, x=0.01, ha="left", weight="bold")
     handles = [*ours.get_lines(), _band_key(seeds)]
@@ -86,34 +89,28 @@ def gains(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
 
 
 def _draw_gains(axes: Axes, item: PaperItem, frame: pd.DataFrame, column: str) -> None:
-    """A line a branch with a marker at each k, dashed for the warm-up, and the baseline at 0."""
+    """The baseline as the zero line, and a line for every other model."""
     labels, baseline = config.labels_of(item.family), config.baseline_of(item.family)
-    looks = style.looks_of(item.family)
-    axes.axhline(0, color=style.BASELINE_COLOUR, linewidth=1, label=f"{labels[baseline]} (baseline)")
-    for branch, rows in frame.groupby("branch", sort=False):
-        if branch == config.WARMUP:
-            axes.plot(
-                rows["k"],
-                rows[column],
-                color=style.WARMUP_COLOUR,
-                linestyle="--",
-                label=labels[branch],
-            )
-        elif branch != baseline:
-            look = looks[str(branch)]
+    zero_label = f"{labels[baseline]} (baseline)"
+    axes.axhline(0, color=style.BASELINE_COLOUR, linewidth=1, label=zero_label)
+    for branch, look in style.looks_of(item.family).items():
+        rows = frame[frame["branch"] == branch]
+        if not rows.empty:
             axes.plot(
                 rows["k"],
                 rows[column],
                 color=look.colour,
                 marker=look.marker,
-                label=labels[str(branch)],
+                linestyle=look.line,
+                label=labels[branch],
             )
 
 
 def _draw_bands(axes: Axes, item: PaperItem, frame: pd.DataFrame) -> None:
     looks = style.looks_of(item.family)
-    for branch, rows in frame.dropna(subset=["gain_low", "gain_high"]).groupby("branch"):
-        colour = looks[str(branch)].colour if branch != config.WARMUP else style.WARMUP_COLOUR
+    with_interval = frame.dropna(subset=["gain_low", "gain_high"])
+    for branch, rows in with_interval.groupby("branch", sort=False):
+        colour = looks[str(branch)].colour
         axes.fill_between(
             rows["k"],
             rows["gain_low"],

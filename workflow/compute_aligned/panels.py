@@ -105,8 +105,8 @@ def to_latex(sheet: Sheet) -> str:
         r"\centering",
         rf"\caption{{{escape_latex(sheet.title)}. {escape_latex(sheet.caption)}}}",
         rf"\label{{tab:{sheet.name}}}",
-        r"\small",
-        r"\setlength{\tabcolsep}{3pt}",
+        r"\footnotesize",
+        r"\setlength{\tabcolsep}{2pt}",
         rf"\begin{{tabular}}{{l{'r' * len(sheet.budgets)}}}",
         r"\toprule",
         rf"{header} \\",
@@ -115,7 +115,7 @@ def to_latex(sheet: Sheet) -> str:
         heading = rf"\multicolumn{{{len(sheet.budgets) + 1}}}{{l}}"
         lines += [r"\midrule", rf"{heading}{{\emph{{{escape_latex(panel.heading)}}}}} \\"]
         for label, cells in panel.rows.items():
-            lines += [r"\addlinespace[2pt]", *_latex_rows(label, cells)]
+            lines += [r"\addlinespace[1pt]", *_latex_rows(label, cells)]
     note = rf"\par\smallskip{{\footnotesize {escape_latex(sheet.note)}}}"
     lines += [r"\bottomrule", r"\end{tabular}", note, r"\end{table}"]
     return "\n".join(lines) + "\n"
@@ -137,4 +137,4 @@ def _latex_rows(label: str, cells: Sequence[Cell]) -> list[str]:
 
 def _number(text: str) -> str:
     """A number, or an interval of two, with proper minus signs."""
-    return "--" if text == MISSING else text.replace("-", "$-$")
+    return "--" if text == MISSING else text.replace("-", "$-$").replace(", ", r",\,")

@@ -18,9 +18,9 @@ PAPER_BACKGROUND = "#f6f5f1"
 
 # seaborn's colour-blind palette without its grey, which is the warm-up's, and with neighbours far
 # apart; a marker besides, so that lines stay apart in black and white
-_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _BROWN, _PINK, _GREY, _YELLOW, _SKY = (
-    seaborn.color_palette("colorblind").as_hex()
-)
+_BLUE, _ORANGE, _GREEN, _RED, _PURPLE, _BROWN, _PINK, _GREY, _YELLOW, _SKY = seaborn.color_palette(
+    "colorblind"
+).as_hex()
 COLOURS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _RED, _SKY, _BROWN, _PINK, _YELLOW)
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
@@ -58,10 +58,11 @@ _RC = {
 
 @dataclass(frozen=True)
 class Look:
-    """How a branch is drawn."""
+    """How a model's line is drawn: its colour, marker and line style."""
 
     colour: str
     marker: str
+    line: str = "-"
 
 
 def context() -> AbstractContextManager[None]:
@@ -70,12 +71,13 @@ def context() -> AbstractContextManager[None]:
 
 
 def looks_of(family: str) -> dict[str, Look]:
-    """A branch id's look by its place in ``config/branches.tsv``, the same in every figure.
+    """Every model's look: the warm-up's, then the branches' by place in ``config/branches.tsv``.
 
-    The baseline has none: gains are drawn against it, as the zero line.
+    A branch looks the same in every figure of its family. The baseline has no look: gains are
+    drawn against it, as the zero line.
     """
     branches = [b for b in config.branches_of(family) if b != config.baseline_of(family)]
-    return {
+    return {config.WARMUP: Look(WARMUP_COLOUR, marker="", line="--")} | {
         branch: Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
         for i, branch in enumerate(branches)
     }

@@ -122,9 +122,7 @@ def _rows(item: PaperItem, frame: pd.DataFrame, column: str) -> dict[str, list[C
     """Label to one cell a budget of the item, missing where the frame has no such row."""
     labels = config.labels_of(item.family)
     decimals = DISPLAY[item.metric].decimals
-    cells = {
-        (row["branch"], row["k"]): _cell(row, column, decimals) for _, row in frame.iterrows()
-    }
+    cells = {(row["branch"], row["k"]): _cell(row, column, decimals) for _, row in frame.iterrows()}
     return {
         labels[branch]: [cells.get((branch, k), Cell(MISSING)) for k in item.budgets]
         for branch in frame["branch"].unique()
