@@ -271,6 +271,17 @@ def figure(
     )
 
 
+@app.command()
+def schemas(
+    out: Annotated[
+        Path, typer.Option(help="Folder that the schemas go to.")
+    ] = config.SCHEMA_FOLDER,
+) -> None:
+    """Write the JSON schemas of the configuration, which editors check its files against."""
+    for name, text in config.schemas().items():
+        records.write_text(out / name, text)
+
+
 def _summary(row: config.PaperItem, outcomes: list[Path]):  # noqa: ANN202 - pandas is not loaded here
     from compute_aligned import contrasts
 

@@ -4,7 +4,6 @@ Everything else asks this module; nothing else opens a file under ``config/``. E
 an :class:`~compute_aligned.errors.InputError` that names the file, the key and the remedy.
 """
 
-import csv
 import functools
 import hashlib
 import importlib.util
@@ -12,30 +11,31 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from compute_aligned.errors import InputError
-from compute_aligned.settings import (
-    BranchRow,
-    Family,
-    JsonlSource,
-    PaperItem,
-    Run,
-    Scale,
-    Source,
-)
-from compute_aligned.validation import Model, near, validated
+from compute_aligned.settings import BranchRow, Family, PaperItem, Run, Scale, budgets_up_to
+from compute_aligned.sources import JsonlSource, Source
+from compute_aligned.validation import near, read_sheet, read_yaml, validated
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
+SCHEMA_FOLDER = ROOT / "workflow" / "schemas"
 WARMUP = "warmup"  # the id under which the warm-up model is sampled, scored and shown
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "config": Run,
+    "scale": Scale,
+    "branches": BranchRow,
+    "paper_items": PaperItem,
+}
 
 
 def read_run(overrides: dict[str, Any] | None = None) -> Run:
     """Read ``config/config.yaml``, with the values of ``snakemake --config`` laid over it."""
     path = CONFIG / "config.yaml"
-    return validated(Run, _read_yaml(path) | (overrides or {}), path)
+    content = read_yaml(path)
+    run = validated(Run, content, path)
+    return validated(Run, content | overrides, "--config") if overrides else run
 
 
 @functools.cache
@@ -54,7 +54,7 @@ def read_scale(name: str) -> Scale:
             f"there is no scale {name!r}",
             f"choose one of: {', '.join(known)}{near(name, known)}",
         )
-    return validated(Scale, _read_yaml(path), path)
+    return validated(Scale, read_yaml(path), path)
 
 
 def read_family(scale: str, family: str) -> Family:
@@ -88,10 +88,15 @@ def local_files(source: Source) -> list[str]:
 
 @functools.cache
 def read_branches() -> dict[tuple[str, str], BranchRow]:
-    """All rows of ``config/branches.tsv``, keyed by family and branch, in the sheet's order."""
+    """All rows of ``config/branches.tsv``, keyed by family and branch, in the sheet's order.
+
+    Raises:
+        InputError: A row is wrong, or a family has not exactly one baseline.
+
+    """
     path = CONFIG / "branches.tsv"
     rows: dict[tuple[str, str], BranchRow] = {}
-    for line, row in _read_sheet(path, BranchRow):
+    for line, row in read_sheet(path, BranchRow):
         key = (row.family, row.branch)
         if key in rows or row.branch == WARMUP:
             raise InputError(
@@ -149,14 +154,22 @@ def labels_of(family: str) -> dict[str, str]:
 
 @functools.cache
 def read_paper_items() -> dict[str, PaperItem]:
-    """All rows of ``config/paper_items.tsv``, keyed by item; their branches are checked."""
+    """All rows of ``config/paper_items.tsv``, keyed by item.
+
+    Raises:
+        InputError: A row is wrong, or names a branch that its family does not have.
+
+    """
     path = CONFIG / "paper_items.tsv"
     items: dict[str, PaperItem] = {}
-    for line, item in _read_sheet(path, PaperItem, lists=("branches", "budgets")):
+    for line, item in read_sheet(path, PaperItem):
         if item.item in items:
             raise InputError(f"{path}:{line}", f"item {item.item!r} is there twice", "rename one")
         for branch in item.branches:
-            read_branch(item.family, branch)
+            try:
+                read_branch(item.family, branch)
+            except InputError as error:
+                raise InputError(f"{path}:{line}", error.problem, error.remedy) from None
         items[item.item] = item
     return items
 
@@ -187,21 +200,76 @@ def check(run: Run) -> None:
     """Check what a run will use before anything starts: its scale, both sheets, the strategies.
 
     Raises:
-        InputError: Something in them is wrong.
+        InputError: Something in them is wrong, or does not go together.
 
     """
     families = read_scale(run.scale).families
-    read_paper_items()
-    if importlib.util.find_spec("torch") is None:
-        return  # Snakemake alone, jobs in conda environments: each job checks its own strategy
+    for family in families:
+        _check_branches(family)
+    for item in read_paper_items().values():
+        if item.family in families:
+            _check_item(item, families[item.family], run.scale)
+    if importlib.util.find_spec("torch") is not None:
+        # else Snakemake is alone, its jobs in conda environments: each checks its own strategy
+        _check_strategies()
+
+
+def _check_branches(family: str) -> None:
+    path = CONFIG / "branches.tsv"
+    if not branches_of(family):
+        known = dict.fromkeys(f for f, _ in read_branches())
+        raise InputError(
+            path,
+            f"family {family!r} has no branches{near(family, known)}",
+            "add a row for each of its branches, one of them with role baseline",
+        )
+    for branch in branches_of(family):
+        form = read_branch(family, branch).weight_form
+        if form != "-":
+            raise InputError(
+                f"{path}: {family} {branch}",
+                f"weight_form is {form}, and fine-tuning knows no forms of the weight",
+                "write - there",
+            )
+
+
+def _check_item(item: PaperItem, family: Family, scale: str) -> None:
+    where = f"{CONFIG / 'paper_items.tsv'}: {item.item}"
+    if item.metric not in family.metrics:
+        raise InputError(
+            where,
+            f"metric {item.metric} is not computed by family {item.family} at scale {scale}",
+            f"choose from {', '.join(family.metrics)}, or add it to the family's metrics",
+        )
+    scored = budgets_up_to(family.sampling.num_samples)
+    within = [k for k in item.budgets if k <= max(scored)]  # smaller scales show fewer of them
+    if not within or not set(within) <= set(scored):
+        raise InputError(
+            where,
+            f"not all of the budgets {', '.join(map(str, within or item.budgets))} are computed by "
+            f"family {item.family} at scale {scale}",
+            f"choose from {', '.join(map(str, scored))}, or change the family's num_samples",
+        )
+
+
+def _check_strategies() -> None:
     from compute_aligned.strategies import parse_strategy
 
-    for family, row in ((f, row) for (f, _), row in read_branches().items() if f in families):
+    for (family, branch), row in read_branches().items():
         try:
             parse_strategy(row.strategy)
         except InputError as error:
-            where = f"{CONFIG / 'branches.tsv'}: {family} {row.branch}: {error.where}"
+            where = f"{CONFIG / 'branches.tsv'}: {family} {branch}: {error.where}"
             raise InputError(where, error.problem, error.remedy) from None
+
+
+def schemas() -> dict[str, str]:
+    """File name to text of the JSON schemas of the configuration, one a file or sheet."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {
+        f"{name}.schema.json": json.dumps(dialect | model.model_json_schema(), indent=2) + "\n"
+        for name, model in SCHEMAS.items()
+    }
 
 
 # --- fingerprints: what each kind of job depends on; a changed one re-runs that job -------------
@@ -240,35 +308,3 @@ def item_fingerprint(item: str) -> str:
     """What a table or figure depends on, besides the scores."""
     row = read_paper_item(item)
     return fingerprint(row, baseline_of(row.family), *labels_of(row.family).values())
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(path, "the file is missing", "restore it, for instance from git") from None
-    except yaml.YAMLError as error:
-        raise InputError(path, f"not valid YAML: {error}", "mend the line it names") from None
-    if not isinstance(content, dict):
-        raise InputError(path, "expected keys and values", "see config/README.md")
-    return content
-
-
-def _read_sheet(
-    path: Path, model: type[Model], lists: tuple[str, ...] = ()
-) -> list[tuple[int, Model]]:
-    """Rows of a tab-separated sheet as ``(line number, row)``; ``lists`` columns hold words."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t")
-        rows = []
-        for row in reader:
-            where = f"{path}:{reader.line_num}"
-            if None in row or None in row.values():
-                raise InputError(
-                    where,
-                    f"expected {len(reader.fieldnames or [])} columns, separated by tabs",
-                    f"the columns are: {', '.join(reader.fieldnames or [])}",
-                )
-            cells = {k: v.split() if k in lists else v for k, v in row.items()}
-            rows.append((reader.line_num, validated(model, cells, where)))
-    return rows

@@ -101,6 +101,9 @@ def _group_by_answer(votes: Sequence[str | None], correct: Sequence[bool]) -> _A
         raise ValueError("no samples")
     groups: dict[str, list[int]] = {}
     for sample, answer in enumerate(votes):
+        # Data frames turn None into NaN, which would be counted as an answer.
+        if isinstance(answer, float):
+            raise ValueError(f"vote {sample} is the number {answer}; expected a string or None")
         if answer is not None:
             groups.setdefault(answer, []).append(sample)
     samples = np.fromiter(chain.from_iterable(groups.values()), dtype=np.int64)
@@ -140,8 +143,8 @@ def maj_at_ks(
         The mean score at each budget, shape (K,), float64.
 
     Raises:
-        ValueError: If the lengths differ, there is no sample, a budget is outside 1..m, or
-            ``num_draws`` is below 1.
+        ValueError: If the lengths differ, there is no sample, a vote is a float (NaN for None), a
+            budget is outside 1..m, or ``num_draws`` is below 1.
 
     """
     groups = _group_by_answer(votes, correct)
@@ -212,7 +215,7 @@ def plurality_correct(votes: Sequence[str | None], correct: Sequence[bool]) -> f
         The probability; 0 if no sample has an answer.
 
     Raises:
-        ValueError: If the lengths differ or there is no sample.
+        ValueError: If the lengths differ, there is no sample, or a vote is a float.
 
     """
     groups = _group_by_answer(votes, correct)

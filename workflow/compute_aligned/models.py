@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import (
@@ -34,7 +35,12 @@ PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 
 
 def build(settings: ScratchModel | PretrainedModel, seed: int, dtype: torch.dtype) -> tuple:
-    """The model and tokenizer that a family's warm-up starts from."""
+    """The model and tokenizer that a family's warm-up starts from.
+
+    Raises:
+        InputError: The pretrained model cannot be loaded.
+
+    """
     if isinstance(settings, PretrainedModel):
         return load(settings.pretrained, dtype, settings.revision)
     tokenizer = build_tokenizer(settings)
@@ -81,26 +87,48 @@ def build_tokenizer(settings: ScratchModel) -> PreTrainedTokenizerFast:
 
 
 def load(name: str | Path, dtype: torch.dtype, revision: str | None = None) -> tuple:
-    """Load a model and its tokenizer from a folder, or by name from the Hub or its cache.
+    """Load a model and its tokenizer, the weights complete.
+
+    Args:
+        name: A folder as a path, or a string: a folder, or a name on the Hub or in its cache.
+        dtype: What the weights become.
+        revision: Of the Hub.
 
     Raises:
-        InputError: It is not there, or is no model that transformers can read.
+        InputError: It is not there, or is no whole model that transformers can read.
 
     """
-    if Path(name).is_absolute() and not (Path(name) / "config.json").is_file():
+    if isinstance(name, Path) and not (name / "config.json").is_file():
         raise InputError(name, "there is no model in this folder", "run the rule that trains it")
     try:
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, revision=revision)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            name, dtype=dtype, revision=revision, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise _unreadable(name, error) from None
+    if report["missing_keys"]:  # transformers would draw them at random and only warn
+        raise _unreadable(name, f"it lacks the weights {', '.join(sorted(report['missing_keys']))}")
+    return model, load_tokenizer(name, revision)
+
+
+def load_tokenizer(name: str | Path, revision: str | None = None) -> Any:
+    """Load a tokenizer alone; arguments and errors as for :func:`load`."""
+    try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
     except (OSError, ValueError) as error:
-        raise InputError(
-            name,
-            f"the model cannot be loaded: {str(error).strip().splitlines()[0]}",
-            "check the folder or the name, and for a gated model that you are logged in",
-        ) from None
+        raise _unreadable(name, error) from None
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
+    return tokenizer
+
+
+def _unreadable(name: str | Path, problem: object) -> InputError:
+    return InputError(
+        name,
+        f"the model cannot be loaded: {str(problem).strip().splitlines()[0]}",
+        "delete a folder that a rule made and run again; "
+        "for a model of the Hub check its name, and for a gated one that you are logged in",
+    )
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
@@ -131,6 +159,21 @@ def encode_completion(tokenizer: Any, text: str) -> list[int]:
     """The token ids of a completion, the end-of-sequence token included."""
     ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
     return [*_known(tokenizer, text, ids), tokenizer.eos_token_id]
+
+
+def check_length(where: str, num_tokens: int, max_length: int) -> None:
+    """Check that a prompt with its completion fits the model, before hours are spent on others.
+
+    Raises:
+        InputError: It is longer than ``max_length`` tokens.
+
+    """
+    if num_tokens > max_length:
+        raise InputError(
+            where,
+            f"prompt and completion take {num_tokens} tokens, the model {max_length}",
+            "raise model.max_length in the scale's file, or leave the problem out",
+        )
 
 
 def _known(tokenizer: Any, text: str, ids: list[int]) -> list[int]:
@@ -189,6 +232,7 @@ def token_log_probs(model: Any, batch: Batch, temperature: float = 1.0) -> torch
     memory. The softmax runs in float32, whatever the model's dtype.
     """
     length = batch.completion_mask.shape[1]
+    # counted from the first real token; what padding gets does not matter, but -1 is no position
     positions = (batch.attention_mask.cumsum(-1) - 1).clamp(min=0)
     logits = model(
         input_ids=batch.input_ids,

@@ -103,6 +103,7 @@ def to_latex(sheet: Sheet) -> str:
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"\centering",
+        r"\setlength{\belowcaptionskip}{4pt}",
         rf"\caption{{{escape_latex(sheet.title)}. {escape_latex(sheet.caption)}}}",
         rf"\label{{tab:{sheet.name}}}",
         r"\footnotesize",
@@ -112,8 +113,12 @@ def to_latex(sheet: Sheet) -> str:
         rf"{header} \\",
     ]
     for panel in sheet.panels:
-        heading = rf"\multicolumn{{{len(sheet.budgets) + 1}}}{{l}}"
-        lines += [r"\midrule", rf"{heading}{{\emph{{{escape_latex(panel.heading)}}}}} \\"]
+        # a box of no width: a long heading must not widen the last column
+        heading = rf"\makebox[0pt][l]{{\emph{{{escape_latex(panel.heading)}}}}}"
+        lines += [
+            r"\midrule",
+            rf"\multicolumn{{{len(sheet.budgets) + 1}}}{{l}}{{{heading}}} \\",
+        ]
         for label, cells in panel.rows.items():
             lines += [r"\addlinespace[1pt]", *_latex_rows(label, cells)]
     note = rf"\par\smallskip{{\footnotesize {escape_latex(sheet.note)}}}"
@@ -131,7 +136,8 @@ def _latex_rows(label: str, cells: Sequence[Cell]) -> list[str]:
     values = [rf"\textbf{{{_number(c.value)}}}" if c.bold else _number(c.value) for c in cells]
     rows = [[escape_latex(label), *values]]
     if any(cell.interval for cell in cells):
-        rows.append(["", *(rf"{{\scriptsize {_number(c.interval)}}}" for c in cells)])
+        intervals = [rf"{{\scriptsize {_number(c.interval)}}}" if c.interval else "" for c in cells]
+        rows.append(["", *intervals])
     return [" & ".join(row) + r" \\" for row in rows]
 
 

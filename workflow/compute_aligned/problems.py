@@ -5,24 +5,25 @@ a split depends on the seed and on the problems, never on the order in which a s
 """
 
 import hashlib
-import string
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import metadata
 from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from compute_aligned.errors import InputError
-from compute_aligned.records import Problem, read_json_lines
-from compute_aligned.settings import (
+from compute_aligned.records import MEND_ROW, Problem, read_json_lines
+from compute_aligned.settings import Problems
+from compute_aligned.sources import (
     GeneratedSource,
     HubSource,
     JsonlSource,
-    Problems,
     ReasoningGymSource,
+    RowKey,
     Source,
 )
+from compute_aligned.validation import near, validated
 
 SPLITS = ("train", "rl", "validation", "test")
 
@@ -36,13 +37,12 @@ def raw_problems(source: Source, known_revision: str | None = None) -> tuple[lis
             unless the configuration names a revision itself.
 
     Raises:
-        InputError: A row is broken, two rows share an id, or the revision has moved.
+        InputError: The source cannot be had, a row is broken, or the revision has moved.
 
     """
     if isinstance(source, GeneratedSource):
-        return list(
-            products(source.low, source.high, source.seed)
-        ), f"generated, seed {source.seed}"
+        problems = list(products(source.low, source.high, source.seed))
+        return problems, f"generated, seed {source.seed}"
     if isinstance(source, ReasoningGymSource):
         return _reasoning_gym(source)
     if isinstance(source, JsonlSource):
@@ -74,22 +74,22 @@ def split_problems(
 
     Test and validation problems depend on ``split_seed`` alone, the rest on the run seed too.
     Where the source names official splits, test problems come from its ``test`` only and all
-    others from the rest.
+    others from the rest. Of several problems in a group one is used, whichever order they come in.
 
     Raises:
         InputError: The source has fewer problems than the splits need.
 
     """
-    pool: dict[str, Problem] = {}
-    for problem in problems:
-        if settings.levels is None or problem.level in settings.levels:
-            pool.setdefault(problem.group, problem)  # a group is used once: no twins in any split
-    fixed = sorted(pool.values(), key=lambda p: _order_key(settings.split_seed, p.group))
-    official = any(p.official_split == "test" for p in fixed)
+    pool = _one_a_group(problems)
+    official = any(p.official_split == "test" for p in pool)
+    fixed = sorted(
+        (p for p in pool if settings.levels is None or p.level in settings.levels),
+        key=lambda p: _order_key(settings.split_seed, p.group),
+    )
     testable = [p for p in fixed if p.official_split == "test" or not official]
     test = _take(testable, settings.test, "test", settings)
-    taken = {p.group for p in test}
-    rest = [p for p in fixed if p.group not in taken and not (official and p in testable)]
+    reserved = {p.group for p in (testable if official else test)}
+    rest = [p for p in fixed if p.group not in reserved]
     validation = _take(rest, settings.validation, "validation", settings)
     seeded = sorted(rest[settings.validation :], key=lambda p: _order_key(seed, p.group))
     train = _take(seeded, settings.train, "train", settings)
@@ -98,12 +98,25 @@ def split_problems(
     return {name: [_prompted(p, settings.prompt) for p in split] for name, split in splits.items()}
 
 
+def _one_a_group(problems: Iterable[Problem]) -> list[Problem]:
+    """One problem of each group: that of the official test split, else the first by its content."""
+    chosen: dict[str, Problem] = {}
+    for problem in problems:
+        other = chosen.get(problem.group, problem)
+        chosen[problem.group] = min(problem, other, key=_precedence)
+    return list(chosen.values())
+
+
+def _precedence(problem: Problem) -> tuple[bool, str]:
+    return problem.official_split != "test", problem.model_dump_json()
+
+
 def _take(pool: list[Problem], count: int, split: str, settings: Problems) -> list[Problem]:
     if len(pool) < count:
         raise InputError(
             f"problems.{split}",
-            f"{count} problems wanted, and source {settings.source!r} has {len(pool)} left"
-            + (f" of levels {list(settings.levels)}" if settings.levels else ""),
+            f"{count} problems wanted, and source {settings.source!r} has {len(pool)} left for it"
+            + (f" of levels {', '.join(map(str, settings.levels))}" if settings.levels else ""),
             "ask for fewer, or give a larger source",
         )
     return pool[:count]
@@ -119,26 +132,32 @@ def _order_key(seed: int, group: str) -> bytes:
 
 def _reasoning_gym(source: ReasoningGymSource) -> tuple[list[Problem], str]:
     import reasoning_gym
+    from reasoning_gym.factory import DATASETS
 
     task = source.source.removeprefix("reasoning_gym:")
+    if task not in DATASETS:
+        raise InputError(
+            source.source,
+            f"reasoning-gym has no task {task!r}{near(task, DATASETS)}",
+            "its documentation lists the tasks",
+        )
     try:
-        dataset = reasoning_gym.create_dataset(
-            task, size=source.size, seed=source.seed, **source.parameters
+        entries = list(
+            reasoning_gym.create_dataset(
+                task, size=source.size, seed=source.seed, **source.parameters
+            )
         )
     except (ValueError, TypeError, AssertionError) as error:
         raise InputError(
             source.source,
-            f"reasoning-gym refuses the task: {error}",
-            "check the task's name and its parameters",
-        ) from None
+            f"reasoning-gym refuses the parameters: {type(error).__name__} {error}".rstrip(),
+            "compare them with the task's configuration class",
+        ) from error
     rows = [
-        (
-            f"{source.source}#{index}",
-            {"problem": entry["question"], "answer": entry["answer"]},
-        )
-        for index, entry in enumerate(dataset)
+        (f"{source.source}[{index}]", {"problem": entry["question"], "answer": entry["answer"]})
+        for index, entry in enumerate(entries)
     ]
-    version = getattr(reasoning_gym, "__version__", "unknown")
+    version = metadata.version("reasoning-gym")
     return _problems(rows, {}), f"reasoning-gym {version}, seed {source.seed}"
 
 
@@ -150,33 +169,33 @@ def _json_lines(source: JsonlSource) -> tuple[list[Problem], str]:
 
 
 def _hub(source: HubSource, known_revision: str | None) -> tuple[list[Problem], str]:
-    """A data set of the Hub; its revision is the commit that the cache names the snapshot by."""
+    """A data set of the Hub; its revision is ``name@commit``, the commit as the cache has it."""
     from datasets import load_dataset
     from huggingface_hub import snapshot_download
 
     name = source.source.removeprefix("hub:")
     try:
         snapshot = Path(snapshot_download(name, repo_type="dataset", revision=source.revision))
-    except Exception as error:  # the Hub client has no common base for what can go wrong here
+        splits = load_dataset(str(snapshot), source.configuration)
+    except Exception as error:  # the two have no common base for what can go wrong here
         raise InputError(
             source.source,
             f"the data set cannot be had: {type(error).__name__}: {str(error).splitlines()[0]}",
             "check the name and the network, or download it first where there is one",
-        ) from None
-    revision = snapshot.name
-    if source.revision is None and known_revision not in (None, revision):
+        ) from error
+    known_name, _, known_commit = (known_revision or "").partition("@")
+    if source.revision is None and known_name == name and known_commit != snapshot.name:
         raise InputError(
             source.source,
-            f"its revision is now {revision}; an earlier run recorded {known_revision}",
+            f"its revision is now {snapshot.name}; an earlier run recorded {known_commit}",
             "set the source's revision to the one you want",
         )
-    splits = load_dataset(str(snapshot), source.configuration)
     rows = [
         (f"{source.source} {split}[{index}]", dict(row) | {"official_split": kind})
         for kind, split in source.splits.items()
         for index, row in enumerate(_split_of(splits, split, source))
     ]
-    return _problems(rows, source.fields), revision
+    return _problems(rows, source.fields), f"{name}@{snapshot.name}"
 
 
 def _split_of(splits: Any, name: str, source: HubSource) -> Any:
@@ -187,35 +206,38 @@ def _split_of(splits: Any, name: str, source: HubSource) -> Any:
     return splits[name]
 
 
-def _problems(rows: Iterable[tuple[str, dict]], fields: dict[Any, str]) -> list[Problem]:
-    """Rows of any source as problems; ``fields`` renames keys. The group is the problem's text."""
-    problems: list[Problem] = []
-    for where, row in rows:
-        values = {name: row.get(fields.get(name, name)) for name in ("problem", "answer")}
-        empty = [name for name, value in values.items() if value in (None, "")]
-        if empty:
-            key = fields.get(empty[0], empty[0])
-            raise InputError(where, f"key {key!r} is missing or empty", "mend or drop the row")
-        text = str(values["problem"])
-        level = row.get(fields.get("level", "level"))
-        try:
-            problems.append(
-                Problem(
-                    id=hashlib.blake2b(text.encode(), digest_size=8).hexdigest(),
-                    group=" ".join(text.split()),
-                    prompt=text,
-                    answer=str(values["answer"]),
-                    solution=row.get(fields.get("solution", "solution")),
-                    level=_level(level),
-                    official_split=row.get("official_split"),
-                )
-            )
-        except (ValidationError, ValueError) as error:
-            raise InputError(where, str(error).splitlines()[0], "mend or drop the row") from None
-    return problems
+def _problems(rows: Iterable[tuple[str, dict]], fields: Mapping[RowKey, str]) -> list[Problem]:
+    """Rows of any source, each with its place, as problems; ``fields`` renames keys."""
+    return [_problem(where, row, fields) for where, row in rows]
+
+
+def _problem(where: str, row: dict, fields: Mapping[RowKey, str]) -> Problem:
+    """A row as a problem. Its group is its text, so that twins never come into two splits."""
+    text = _text(where, row, fields.get("problem", "problem"))
+    content = {
+        # half a surrogate pair has no UTF-8: validation refuses it, and says where it is
+        "id": hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest(),
+        "group": " ".join(text.split()),
+        "prompt": text,
+        "answer": _text(where, row, fields.get("answer", "answer")),
+        "solution": row.get(fields.get("solution", "solution")),
+        "level": _level(row.get(fields.get("level", "level"))),
+        "official_split": row.get("official_split"),
+    }
+    return validated(Problem, content, where, MEND_ROW)
+
+
+def _text(where: str, row: dict, key: str) -> str:
+    """A value that every row has to have; numbers are spelt out."""
+    value = row.get(key)
+    if value is None or not str(value).strip():
+        raise InputError(where, f"key {key!r} is missing or empty", MEND_ROW)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(where, f"key {key!r} holds neither text nor a number: {value}", MEND_ROW)
+    return str(value)
 
 
 def _level(value: Any) -> int | None:
     """A level given as ``3`` or ``Level 3``; MATH has a few ``Level ?``, which is no level."""
-    digits = str(value).strip(string.ascii_letters + " ")
-    return int(digits) if digits.isdigit() else None
+    match = re.fullmatch(r"\D*(\d+)(\.0)?", str(value))
+    return int(match[1]) if match else None

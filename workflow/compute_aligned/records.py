@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from compute_aligned.errors import InputError
+from compute_aligned.validation import read_text, validated
 
 
 class Problem(BaseModel):
@@ -104,37 +105,60 @@ OUTCOMES = pa.schema(
 )
 
 
+MEND_ROW = "mend or drop the row"
+DISK_BLOCK = 4096  # bytes; with less than one block free, nothing more can be written
+
+
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn a full disk into an error that says so; everything else passes through."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if not _disk_is_full(error, path.parent):
             raise
         raise InputError(
             path,
             "the disk is full",
             "free some space and run the same command again: finished work is kept",
-        ) from None
+        ) from error
+
+
+def _disk_is_full(error: Exception, folder: Path) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # safetensors only quotes the system's error and torch not even that, so look at the disk too
+    quoted = os.strerror(errno.ENOSPC) in str(error)
+    return quoted or shutil.disk_usage(folder).free < DISK_BLOCK
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of ``path`` (file or folder to make), renamed to it on success."""
+    """Yield a temporary sibling of ``path`` (file or folder to make), renamed to it on success.
+
+    Whatever happens, ``path`` is whole: what was there before, or what the body made. Only a folder
+    that replaces another is missing for the moment between two renames.
+
+    Raises:
+        InputError: The disk is full.
+
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # one name a path, not a random one: what a killed job left behind is overwritten by its rerun
     temporary = path.with_name(f".{path.name}.partial")
-    _remove(temporary)
+    replaced = path.with_name(f".{path.name}.replaced")
+    for leftover in (temporary, replaced):
+        _remove(leftover)
     try:
         with disk_errors(path):
             yield temporary
             _sync(temporary)
-            if path.is_dir():
-                _remove(path)
+            if path.is_dir():  # a rename replaces a file, but no folder that holds something
+                path.replace(replaced)
             temporary.replace(path)
     finally:
         _remove(temporary)
+    _remove(replaced)
 
 
 def _remove(path: Path) -> None:
@@ -161,27 +185,50 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_table(path: Path, rows: Iterable[dict] | pa.Table, schema: pa.Schema) -> None:
-    """Write Parquet, whole or not at all; rows that do not fit the schema raise."""
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema)
+    """Write Parquet, whole or not at all.
+
+    Raises:
+        ValueError: A row's keys are not the columns, or a value does not fit its column's type.
+        InputError: The disk is full.
+
+    """
+    table = rows if isinstance(rows, pa.Table) else _table(list(rows), schema)
     with replacing(path) as temporary:
         pq.write_table(table.cast(schema), temporary, compression="zstd")
+
+
+def _table(rows: list[dict], schema: pa.Schema) -> pa.Table:
+    columns = set(schema.names)
+    for row in rows:
+        if row.keys() != columns:  # Arrow would drop what is too much and fill what is missing
+            odd = ", ".join(sorted(row.keys() ^ columns))
+            raise ValueError(f"a row's keys are not the columns; they differ in {odd}")
+    return pa.Table.from_pylist(rows, schema)
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     """Read a Parquet file and check its columns.
 
     Raises:
-        InputError: The file is missing, cut short, or has other columns.
+        InputError: The file is missing, damaged, or has other columns.
 
     """
     try:
-        return pq.read_table(path).cast(schema)
+        table = pq.read_table(path, partitioning=None)  # folders named a=1 add no columns
     except FileNotFoundError:
         raise InputError(path, "the file is missing", "run the rule that makes it") from None
-    except (pa.ArrowInvalid, ValueError) as error:
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's errors have a number, those of damaged content do not
+        problem = f"the table is damaged: {str(error).splitlines()[0]}"
+        raise InputError(path, problem, "delete it and run again") from None
+    if not table.schema.equals(schema):
         raise InputError(
-            path, f"not a table this version writes: {error}", "delete it and run again"
-        ) from None
+            path,
+            f"its columns are not those that this version writes: {', '.join(schema.names)}",
+            "delete it and run again",
+        )
+    return table
 
 
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:
@@ -196,16 +243,7 @@ def read_problems(path: Path) -> list[Problem]:
         InputError: Names the file and line of the first row that is cut, or lacks a key.
 
     """
-    problems = []
-    for where, row in read_json_lines(path):
-        try:
-            problems.append(Problem.model_validate(row))
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(
-                where, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", "mend or drop the row"
-            ) from None
-    return problems
+    return [validated(Problem, row, where, MEND_ROW) for where, row in read_json_lines(path)]
 
 
 def read_json_lines(path: Path) -> list[tuple[str, dict]]:
@@ -215,23 +253,17 @@ def read_json_lines(path: Path) -> list[tuple[str, dict]]:
         InputError: The file is missing, empty, not UTF-8, or a line is not a JSON object.
 
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
-        raise InputError(path, "the file is missing", "check the path") from None
-    except UnicodeDecodeError as error:
-        raise InputError(path, f"not UTF-8 text: {error}", "save it as UTF-8") from None
     rows = []
-    for number, line in enumerate(lines, start=1):
+    # not splitlines(): JSON strings may hold U+2028 and its like, which are no ends of lines
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path}:{number}"
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise InputError(
-                where, f"not valid JSON ({error.msg}); is the file cut?", "mend or drop the line"
-            ) from None
+            problem = f"not valid JSON ({error.msg}); is the file cut?"
+            raise InputError(where, problem, MEND_ROW) from None
         if not isinstance(row, dict):
             raise InputError(where, "expected a JSON object", "one {...} a line")
         rows.append((where, row))

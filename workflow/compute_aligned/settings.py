@@ -8,90 +8,40 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     PositiveInt,
+    StrictBool,
+    StrictInt,
     Tag,
+    WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Probability = Annotated[float, Field(gt=0, le=1)]
+from compute_aligned.fields import (
+    Count,
+    DecayRate,
+    Distinct,
+    Name,
+    NotNegative,
+    Positive,
+    Probability,
+    Seed,
+    Seeds,
+    Settings,
+    Text,
+    WholeNumber,
+    Words,
+    distinct,
+)
+from compute_aligned.sources import GeneratedSource, ReasoningGymSource, Source
+
 Engine = Literal["vllm", "transformers"]
 Metric = Literal["pass@k", "maj@k", "expected_max@k"]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
-
-class Settings(BaseModel):
-    """Base of every block of the configuration: frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-# --- raw data -------------------------------------------------------------------------------
-
-
-class GeneratedSource(Settings):
-    """Products ``aa*bb=`` of all unordered pairs of factors in ``low..high``, in a seeded order."""
-
-    source: Literal["generated:products"]
-    low: PositiveInt = 2
-    high: PositiveInt = 99
-    seed: Seed = 42
-
-    @model_validator(mode="after")
-    def _range_is_not_empty(self) -> "GeneratedSource":
-        if self.low > self.high:
-            raise ValueError(f"low {self.low} is above high {self.high}")
-        return self
-
-
-class ReasoningGymSource(Settings):
-    """A task of the reasoning-gym package; ``parameters`` go to its dataset configuration."""
-
-    source: Annotated[str, Field(pattern=r"^reasoning_gym:[a-z][a-z0-9_]*$")]
-    size: PositiveInt
-    seed: Seed = 42
-    parameters: dict[str, Any] = {}
-
-
-class JsonlSource(Settings):
-    """A local JSON-lines file with ``problem`` and ``answer``, optionally ``solution``, ``level``."""
-
-    source: Annotated[str, Field(pattern=r"^jsonl:.+$")]
-    fields: dict[Literal["problem", "answer", "solution", "level"], str] = {}
-
-
-class HubSource(Settings):
-    """A data set of the Hugging Face Hub, read through ``datasets`` at a recorded revision."""
-
-    source: Annotated[str, Field(pattern=r"^hub:.+$")]
-    revision: str | None = None
-    configuration: str | None = None
-    splits: dict[Literal["train", "test"], str] = {"train": "train", "test": "test"}
-    fields: dict[Literal["problem", "answer", "solution", "level"], str] = {}
-
-
-def _source_kind(value: Any) -> str:
-    name = value.get("source", "") if isinstance(value, dict) else getattr(value, "source", "")
-    return str(name).split(":", 1)[0]
-
-
-Source = Annotated[
-    Annotated[GeneratedSource, Tag("generated")]
-    | Annotated[ReasoningGymSource, Tag("reasoning_gym")]
-    | Annotated[JsonlSource, Tag("jsonl")]
-    | Annotated[HubSource, Tag("hub")],
-    Discriminator(
-        _source_kind,
-        custom_error_type="source",
-        custom_error_message="expected generated:products, reasoning_gym:<task>, "
-        "jsonl:<path> or hub:<data set>",
-    ),
-]
+# --- problems -------------------------------------------------------------------------------
 
 
 class Problems(Settings):
@@ -102,14 +52,14 @@ class Problems(Settings):
     """
 
     source: Name
-    prompt: str = "{problem}"
+    prompt: Annotated[str, Field(pattern=r"\{problem\}")] = "{problem}"
     target: Literal["answer", "solution"] = "answer"
-    levels: tuple[int, ...] | None = None
+    levels: Annotated[tuple[StrictInt, ...], Field(min_length=1), Distinct] | None = None
     split_seed: Seed = 42
-    train: PositiveInt
-    rl: Annotated[int, Field(ge=0)] = 0
-    validation: Annotated[int, Field(ge=0)] = 0
-    test: PositiveInt
+    train: Count
+    rl: WholeNumber = 0
+    validation: WholeNumber = 0
+    test: Count
 
 
 # --- models ---------------------------------------------------------------------------------
@@ -122,22 +72,39 @@ class ScratchModel(Settings):
     """
 
     split: Literal["characters", "words"] = "characters"
-    vocabulary: str
-    hidden_size: PositiveInt
-    intermediate_size: PositiveInt
-    layers: PositiveInt
-    heads: PositiveInt
+    vocabulary: Text
+    hidden_size: Count
+    intermediate_size: Count
+    layers: Count
+    heads: Count
     head_dim: Literal[32, 64, 80, 96, 112, 128] = 32
-    max_length: PositiveInt
+    max_length: Count
+
+    @model_validator(mode="after")
+    def _tokens_are_distinct(self) -> "ScratchModel":
+        distinct(tuple(self.vocabulary.split()))
+        return self
 
 
 class PretrainedModel(Settings):
     """A checkpoint: a folder, or a name on the Hugging Face Hub with its revision."""
 
-    pretrained: str
-    revision: str | None = None
-    chat_template: bool = False
-    max_length: PositiveInt = 1024
+    pretrained: Text
+    revision: Text | None = None
+    chat_template: StrictBool = False
+    max_length: Count = 1024
+
+
+def _model_kind(value: Any) -> str:
+    keys = set(value) if isinstance(value, dict) else getattr(value, "model_fields_set", set())
+    only_pretrained = PretrainedModel.model_fields.keys() - ScratchModel.model_fields.keys()
+    return "a checkpoint" if keys & only_pretrained else "from scratch"
+
+
+Model = Annotated[
+    Annotated[ScratchModel, Tag("from scratch")] | Annotated[PretrainedModel, Tag("a checkpoint")],
+    Discriminator(_model_kind),
+]
 
 
 # --- training -------------------------------------------------------------------------------
@@ -146,24 +113,35 @@ class PretrainedModel(Settings):
 class Duration(Settings):
     """A training length, written ``480 steps`` or ``3 epochs``."""
 
-    count: Annotated[int, Field(ge=0)]
+    count: WholeNumber
     unit: Literal["steps", "epochs"]
 
     def steps(self, steps_per_epoch: int) -> int:
         """The length in optimiser steps."""
         return self.count * (steps_per_epoch if self.unit == "epochs" else 1)
 
+    @model_serializer
+    def _as_written(self) -> str:
+        return f"{self.count} {self.unit}"
+
+
+_LENGTH = r"^(\d+) (steps|epochs)$"
+
 
 def _parse_duration(value: Any) -> Any:
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d+) (steps|epochs)", value.strip())
-        if not match:
-            raise ValueError("expected a length such as '480 steps' or '3 epochs'")
-        return {"count": int(match[1]), "unit": match[2]}
-    return value
+    if isinstance(value, Duration):
+        return value
+    match = re.search(_LENGTH, value.strip()) if isinstance(value, str) else None
+    if not match:
+        raise ValueError(f"expected a length such as '480 steps' or '3 epochs', not {value!r}")
+    return {"count": int(match[1]), "unit": match[2]}
 
 
-Length = Annotated[Duration, BeforeValidator(_parse_duration)]
+Length = Annotated[
+    Duration,
+    BeforeValidator(_parse_duration),
+    WithJsonSchema({"type": "string", "pattern": _LENGTH}),
+]
 
 
 class Sft(Settings):
@@ -173,37 +151,84 @@ class Sft(Settings):
     20 batches of training problems, reaches it; ``hold`` is then the longest it may take.
     """
 
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Positive
     hold: Length = Duration(count=0, unit="steps")
     decay: Length = Duration(count=0, unit="steps")
     stop_at_probability: Probability | None = None
-    batch_size: PositiveInt
-    micro_batch_size: PositiveInt | None = None
+    batch_size: Count
+    micro_batch_size: Count | None = None
     loss_reduction: Literal["sequence", "token"] = "sequence"
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    betas: tuple[Probability, Probability] = (0.9, 0.999)
-    clip_norm: Annotated[float, Field(gt=0)]
-    checkpoint_every: PositiveInt = 100
+    weight_decay: NotNegative = 0.01
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.999)
+    clip_norm: Positive
+    checkpoint_every: Count = 100
 
     @model_validator(mode="after")
     def _has_a_length(self) -> "Sft":
         if self.hold.count + self.decay.count == 0:
             raise ValueError("training has no length: set hold, decay or both")
+        if self.stop_at_probability is not None and self.hold.count == 0:
+            raise ValueError("stop_at_probability ends the hold, so set hold too")
         return self
 
 
 # --- sampling -------------------------------------------------------------------------------
 
 
-class Sampling(Settings):
+class Decoding(Settings):
+    """The distribution that tokens are drawn from: softmax, cut by top-k and top-p; 0 is no top-k.
+
+    A completion that has not ended by itself after ``max_new_tokens`` is cut there.
+    """
+
+    temperature: Positive
+    top_p: Probability = 1.0
+    top_k: WholeNumber = 0
+    max_new_tokens: Count
+
+
+class Sampling(Decoding):
     """Evaluation sampling: ``num_samples`` completions of every test problem."""
 
-    num_samples: PositiveInt
-    temperature: Annotated[float, Field(gt=0)]
-    top_p: Probability = 1.0
-    top_k: Annotated[int, Field(ge=0)] = 0
-    max_new_tokens: PositiveInt
-    block_size: PositiveInt = 50
+    num_samples: Count
+    block_size: Count = 50
+
+
+def budgets_up_to(num_samples: int) -> list[int]:
+    """The k that metrics are computed at: powers of two up to what is sampled, and that number."""
+    return sorted({2**i for i in range(num_samples.bit_length())} | {num_samples})
+
+
+# --- reinforcement learning -------------------------------------------------------------------
+
+
+class Rl(Settings):
+    """Reinforcement learning (PAPER section 2): one AdamW step a batch, at a constant rate.
+
+    A batch is ``group_size`` rollouts of each of ``prompts_per_step`` problems. With
+    ``gradient_temperature: sampling`` the log-probabilities in the loss, those of the reference
+    too, are taken at the temperature of the rollouts.
+    """
+
+    steps: Count
+    prompts_per_step: Count
+    group_size: Annotated[int, Field(ge=2, strict=True)]
+    rollout: Decoding
+    reward: Literal["answer"]
+    success_estimate: Literal[
+        "sequence_probability", "smoothed_success", "group_quantile", "history_quantile"
+    ]
+    all_wrong_penalty: NotNegative = 0.0
+    advantage_limit: Positive | None = None
+    surrogate: Literal["policy_gradient", "clipped_ratio"] = "policy_gradient"
+    gradient_temperature: Literal["plain", "sampling"] = "plain"
+    kl_weight: NotNegative
+    learning_rate: Positive
+    weight_decay: NotNegative = 0.01
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.999)
+    clip_norm: Positive
+    micro_batch_size: Count | None = None
+    checkpoint_every: Count = 25
 
 
 # --- a family, a scale, the run -------------------------------------------------------------
@@ -212,13 +237,13 @@ class Sampling(Settings):
 class Family(Settings):
     """One experiment: problems, a model, a warm-up, the branches trained from it, evaluation."""
 
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    seeds: Seeds
     problems: Problems
-    model: ScratchModel | PretrainedModel
+    model: Model
     warmup: Sft
     sft: Sft
     sampling: Sampling
-    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1), Distinct]
     grader: Literal["paper", "symbolic"] = "paper"
 
 
@@ -229,15 +254,23 @@ class Scale(Settings):
     device: Literal["cpu", "cuda"]
     dtype: Literal["float32", "bfloat16", "float16"]
     sources: dict[Name, Source]
-    families: dict[Name, Family]
+    families: Annotated[dict[Name, Family], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _sources_exist(self) -> "Scale":
+    def _sources_have_what_families_ask_for(self) -> "Scale":
         for name, family in self.families.items():
-            if family.problems.source not in self.sources:
+            wanted = family.problems
+            source = self.sources.get(wanted.source)
+            if source is None:
                 raise ValueError(
-                    f"family {name} takes its problems from {family.problems.source!r}, "
+                    f"family {name} takes its problems from {wanted.source!r}, "
                     f"which is not among the sources: {', '.join(self.sources) or 'none'}"
+                )
+            bare = isinstance(source, GeneratedSource | ReasoningGymSource)
+            if bare and (wanted.target == "solution" or wanted.levels):
+                raise ValueError(
+                    f"family {name} asks for {'levels' if wanted.levels else 'solutions'}, "
+                    f"and problems from {source.source} have none"
                 )
         return self
 
@@ -246,7 +279,7 @@ class Run(Settings):
     """``config/config.yaml`` with whatever ``--config`` overrides."""
 
     scale: Name
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = None
+    seeds: Seeds | None = None
     engine: Engine | None = None
 
 
@@ -255,20 +288,39 @@ class BranchRow(Settings):
 
     family: Name
     branch: Name
-    label: Annotated[str, Field(min_length=1)]
-    strategy: str
-    weight_form: Literal["log", "raw", "-"] = "-"
+    label: Text
+    strategy: Text
+    weight_form: Literal["log", "raw", "-"]
     role: Literal["baseline", "strategy", "control"]
 
 
+def _cell_of(words: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": rf"^{words}( +{words})*$"})
+
+
 class PaperItem(Settings):
-    """A row of ``config/paper_items.tsv``: a table or figure of the paper."""
+    """A row of ``config/paper_items.tsv``: a table or figure of the paper.
+
+    ``branches`` and ``budgets`` are words separated by blanks.
+    """
 
     item: Name
     output: Literal["table", "figure"]
     form: Name
     family: Name
-    branches: tuple[Name, ...]
+    branches: Annotated[
+        tuple[Name, ...],
+        Field(min_length=1),
+        Words,
+        Distinct,
+        _cell_of("[a-z][a-z0-9_]*"),
+    ]
     metric: Metric
-    budgets: tuple[PositiveInt, ...]
-    title: str
+    budgets: Annotated[
+        tuple[PositiveInt, ...],
+        Field(min_length=1),
+        Words,
+        Distinct,
+        _cell_of("[1-9][0-9]*"),
+    ]
+    title: Text

@@ -1,0 +1,344 @@
+import copy
+from typing import Any
+
+import pytest
+from compute_aligned.config import fingerprint
+from compute_aligned.errors import InputError
+from compute_aligned.scoring import budgets_up_to as scored_budgets
+from compute_aligned.settings import (
+    BranchRow,
+    Duration,
+    Family,
+    PaperItem,
+    PretrainedModel,
+    Run,
+    Scale,
+    ScratchModel,
+    Sft,
+    budgets_up_to,
+)
+from compute_aligned.validation import validated
+
+SCRATCH = {
+    "vocabulary": "0 1 * =",
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "layers": 1,
+    "heads": 1,
+    "max_length": 32,
+}
+SFT = {"learning_rate": 0.003, "hold": "60 steps", "batch_size": 20, "clip_norm": 1.0}
+SCALE: dict[str, Any] = {
+    "engine": "vllm",
+    "device": "cpu",
+    "dtype": "float32",
+    "sources": {"numbers": {"source": "generated:products", "high": 20}},
+    "families": {
+        "adding": {
+            "seeds": [0, 1],
+            "problems": {"source": "numbers", "train": 100, "test": 20},
+            "model": SCRATCH,
+            "warmup": SFT,
+            "sft": dict(SFT),
+            "sampling": {"num_samples": 8, "temperature": 0.8, "max_new_tokens": 6},
+            "metrics": ["pass@k"],
+        }
+    },
+}
+ITEM = {
+    "item": "table2",
+    "output": "table",
+    "form": "levels",
+    "family": "adding",
+    "branches": "ce passn_n4",
+    "metric": "pass@k",
+    "budgets": "1 4 8",
+    "title": "A title",
+}
+BRANCH = {
+    "family": "adding",
+    "branch": "ce",
+    "label": "Cross-entropy",
+    "strategy": "SingleSample()",
+    "weight_form": "-",
+    "role": "baseline",
+}
+FAMILY = "families.adding."
+
+
+def scale_with(place: str, value: Any) -> dict[str, Any]:
+    """The scale above with one value put, or replaced, at a dotted place."""
+    content = copy.deepcopy(SCALE)
+    *blocks, key = place.split(".")
+    block = content
+    for name in blocks:
+        block = block[name]
+    block[key] = value
+    return content
+
+
+def problem_of(place: str, value: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        validated(Scale, scale_with(place, value), "scale.yaml")
+    return caught.value.problem
+
+
+# --- a scale --------------------------------------------------------------------------------
+
+
+def test_a_right_scale_is_read() -> None:
+    family = validated(Scale, SCALE, "scale.yaml").families["adding"]
+
+    assert family.seeds == (0, 1)
+    assert family.model == ScratchModel(**SCRATCH)
+    assert family.warmup.hold == Duration(count=60, unit="steps")
+    assert family.warmup.decay.count == 0
+    assert family.grader == "paper"
+
+
+@pytest.mark.parametrize(
+    ("place", "near"),
+    [
+        ("engin", "engine"),
+        (FAMILY + "seed", "seeds"),
+        (FAMILY + "problems.tset", "test"),
+        (FAMILY + "model.hiden_size", "hidden_size"),
+        (FAMILY + "warmup.lerning_rate", "learning_rate"),
+        (FAMILY + "sft.decays", "decay"),
+        (FAMILY + "sampling.temprature", "temperature"),
+        ("sources.numbers.hihg", "high"),
+    ],
+)
+def test_a_misspelt_key_is_named_wherever_it_is(place: str, near: str) -> None:
+    assert problem_of(place, 1) == f"unknown key {place!r} (did you mean {near!r}?)"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "problem"),
+    [
+        ("engine", "vlm", "engine: Input should be 'vllm' or 'transformers', not 'vlm'"),
+        ("dtype", 32, "dtype: Input should be 'float32', 'bfloat16' or 'float16', not 32"),
+        ("families", {}, "families: Dictionary should have at least 1 item"),
+        ("families", {"Upper": SCALE["families"]["adding"]}, "families.Upper: String should match"),
+        (FAMILY + "seeds", [], "seeds: Tuple should have at least 1 item"),
+        (FAMILY + "seeds", [-1], "seeds.0: Input should be greater than or equal to 0, not -1"),
+        (FAMILY + "seeds", 0, "seeds: expected a list, such as [0, 1], not 0"),
+        (FAMILY + "seeds", [0, 1, 0], "seeds: 0 is there 2 times; once is enough"),
+        (FAMILY + "seeds", [2**31], "seeds.0: Input should be less than 2147483648"),
+        (FAMILY + "metrics", ["pass"], "metrics.0: Input should be 'pass@k', 'maj@k'"),
+        (FAMILY + "metrics", ["maj@k", "maj@k"], "metrics: maj@k is there 2 times"),
+        (FAMILY + "grader", "strict", "grader: Input should be 'paper' or 'symbolic'"),
+        (FAMILY + "problems.train", "100", "train: Input should be a valid integer, not '100'"),
+        (FAMILY + "problems.train", True, "train: Input should be a valid integer, not True"),
+        (FAMILY + "problems.train", 0, "train: Input should be greater than 0, not 0"),
+        (FAMILY + "problems.validation", -5, "validation: Input should be greater than or equal"),
+        (FAMILY + "problems.prompt", "What?", "prompt: String should match pattern"),
+        (FAMILY + "problems.levels", [], "levels: Tuple should have at least 1 item"),
+        (FAMILY + "model.head_dim", 16, "head_dim: Input should be 32, 64, 80, 96, 112 or 128"),
+        (FAMILY + "model.vocabulary", "0 1 0", "0 is there 2 times"),
+        (FAMILY + "sft.learning_rate", 0, "learning_rate: Input should be greater than 0, not 0"),
+        (FAMILY + "sft.learning_rate", True, "learning_rate: Input should be a valid number"),
+        (FAMILY + "sft.learning_rate", float("inf"), "learning_rate: Input should be a finite"),
+        (FAMILY + "sft.clip_norm", float("nan"), "clip_norm: Input should be"),
+        (FAMILY + "sft.betas", [0.9, 1.0], "betas.1: Input should be less than 1, not 1.0"),
+        (FAMILY + "sft.betas", [0.9], "key 'families.adding.sft.betas.1' is missing"),
+        (FAMILY + "sft.stop_at_probability", 1.5, "Input should be less than or equal to 1"),
+        (FAMILY + "sampling.top_p", 0, "top_p: Input should be greater than 0, not 0"),
+        (FAMILY + "sampling.temperature", -1.0, "temperature: Input should be greater than 0"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named(place: str, value: Any, problem: str) -> None:
+    assert problem in problem_of(place, value)
+
+
+# --- sources --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ({"source": "genrated:products"}, "its key source has to be generated:products, "),
+        ({"low": 2}, "its key source has to be generated:products, "),
+        ("generated:products", "its key source has to be generated:products, "),
+        ({"source": "generated:sums"}, "source: Input should be 'generated:products'"),
+        ({"source": "generated:products", "low": 9, "high": 3}, "low 9 is above high 3"),
+        ({"source": "generated:products", "size": 3}, "'sources.numbers.size' does not go with"),
+        ({"source": "reasoning_gym:chain_sum"}, "key 'sources.numbers.size' is missing"),
+        ({"source": "reasoning_gym:", "size": 3}, "source: String should match pattern"),
+        ({"source": "jsonl:"}, "source: String should match pattern"),
+        ({"source": "jsonl:a.jsonl", "fields": {"anwser": "gold"}}, "sources.numbers.fields"),
+        ({"source": "hub:https://a.b/c"}, "source: String should match pattern"),
+        ({"source": "hub:a/b", "splits": {"dev": "train"}}, "sources.numbers.splits"),
+    ],
+)
+def test_a_wrong_source_is_named(source: Any, problem: str) -> None:
+    found = problem_of("sources.numbers", source)
+
+    assert problem in found
+    assert "sources.numbers" in found
+
+
+def test_a_family_whose_source_is_not_there_is_named() -> None:
+    problem = problem_of(FAMILY + "problems.source", "letters")
+
+    assert problem == (
+        "family adding takes its problems from 'letters', which is not among the sources: numbers"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"), [("target", "solution", "solutions"), ("levels", [1], "levels")]
+)
+def test_asking_a_source_for_what_it_does_not_have_is_an_error(
+    key: str, value: Any, what: str
+) -> None:
+    problem = problem_of(FAMILY + f"problems.{key}", value)
+
+    assert problem == (
+        f"family adding asks for {what}, and problems from generated:products have none"
+    )
+
+
+# --- models ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        ({"pretraned": "x", "max_length": 9}, "unknown key 'families.adding.model.pretraned' (did"),
+        ({"pretrained": "x", "max_length": 0}, "families.adding.model.max_length: Input should"),
+        ({"pretrained": "x", "layers": 2}, "'families.adding.model.layers' does not go with"),
+        ({"revision": "main"}, "key 'families.adding.model.pretrained' is missing"),
+        ({"hidden_size": 8}, "key 'families.adding.model.vocabulary' is missing"),
+        ({"pretrained": ""}, "families.adding.model.pretrained: String should have at least 1"),
+        ({"pretrained": "x", "chat_template": 1}, "model.chat_template: Input should be a valid"),
+        ("mistral", "families.adding.model: expected a block of keys and values, not 'mistral'"),
+    ],
+)
+def test_a_wrong_model_gets_one_error_of_its_own_kind(model: Any, problem: str) -> None:
+    assert problem in problem_of(FAMILY + "model", model)
+
+
+def test_the_kind_of_a_model_follows_from_its_keys() -> None:
+    named = {"pretrained": "mistral", "revision": "main", "chat_template": True}
+
+    assert family_with("model", named).model == PretrainedModel(**named)
+    assert isinstance(family_with("model", SCRATCH).model, ScratchModel)
+    # a model that is built already, as tests and other modules may pass it
+    assert family_with("model", PretrainedModel(**named)).model == PretrainedModel(**named)
+    assert family_with("model", ScratchModel(**SCRATCH)).model == ScratchModel(**SCRATCH)
+
+
+def family_with(key: str, value: Any) -> Family:
+    return Family.model_validate(SCALE["families"]["adding"] | {key: value})
+
+
+# --- lengths --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", ["480", 480, "4 epoch", "-3 steps", "3.5 epochs", None, [3]])
+def test_a_length_without_its_unit_is_an_error_that_shows_how(length: Any) -> None:
+    problem = problem_of(FAMILY + "sft.hold", length)
+
+    assert "families.adding.sft.hold: expected a length such as '480 steps'" in problem
+    assert repr(length) in problem
+
+
+def test_a_length_in_epochs_is_turned_into_steps() -> None:
+    sft = Sft.model_validate(SFT | {"hold": "7 steps", "decay": "3 epochs"})
+
+    assert (sft.hold.steps(11), sft.decay.steps(11)) == (7, 33)
+
+
+def test_training_without_a_length_is_an_error() -> None:
+    assert "training has no length" in problem_of(FAMILY + "sft.hold", "0 steps")
+
+
+def test_a_criterion_for_ending_the_hold_needs_a_hold() -> None:
+    sft = SFT | {"hold": "0 steps", "decay": "10 steps", "stop_at_probability": 0.5}
+
+    assert "so set hold too" in problem_of(FAMILY + "sft", sft)
+
+
+def test_settings_come_back_from_what_they_are_written_as() -> None:
+    scale = validated(Scale, SCALE, "scale.yaml")
+
+    assert Scale.model_validate(scale.model_dump(exclude_unset=True)) == scale
+    assert Scale.model_validate_json(scale.model_dump_json()) == scale
+    assert scale.model_dump()["families"]["adding"]["warmup"]["hold"] == "60 steps"
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        validated(Scale, SCALE, "scale.yaml").engine = "transformers"
+
+
+def test_a_fingerprint_tells_settings_apart_and_nothing_else() -> None:
+    sft = Sft.model_validate(SFT)
+
+    assert fingerprint(sft, "a") == fingerprint(Sft.model_validate(SFT), "a")
+    assert len({fingerprint(sft), fingerprint(sft, "a"), fingerprint(sft, None)}) == 3
+    longer = Sft.model_validate(SFT | {"hold": "61 steps"})
+    assert fingerprint(sft) != fingerprint(longer)
+
+
+# --- the run and the sheets -----------------------------------------------------------------
+
+
+def test_seeds_of_a_run_are_distinct() -> None:
+    with pytest.raises(InputError, match="seeds: 3 is there 2 times"):
+        validated(Run, {"scale": "smoke", "seeds": [3, 3]}, "--config")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"role": "control group"}, "role: Input should be 'baseline', 'strategy' or 'control'"),
+        ({"weight_form": "linear"}, "weight_form: Input should be 'log', 'raw' or '-'"),
+        ({"branch": "CE"}, "branch: String should match pattern"),
+        ({"branch": "ce "}, "branch: String should match pattern"),
+        ({"label": ""}, "label: String should have at least 1 character"),
+    ],
+)
+def test_a_wrong_cell_of_a_branch_is_named(change: dict, problem: str) -> None:
+    with pytest.raises(InputError, match="branches.tsv:3") as caught:
+        validated(BranchRow, BRANCH | change, "branches.tsv:3")
+    assert problem in caught.value.problem
+
+
+def test_an_item_splits_its_lists_at_blanks() -> None:
+    item = validated(PaperItem, ITEM, "paper_items.tsv:2")
+
+    assert item.branches == ("ce", "passn_n4")
+    assert item.budgets == (1, 4, 8)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"budgets": "1 0"}, "budgets.1: Input should be greater than 0"),
+        ({"budgets": "1 x"}, "budgets.1: Input should be a valid integer"),
+        ({"budgets": "1,4"}, "budgets.0: Input should be a valid integer"),
+        ({"budgets": "1 4 1"}, "budgets: 1 is there 2 times"),
+        ({"budgets": ""}, "budgets: Tuple should have at least 1 item"),
+        ({"branches": " "}, "branches: Tuple should have at least 1 item"),
+        ({"branches": "ce ce"}, "branches: ce is there 2 times"),
+        ({"metric": "pass"}, "metric: Input should be 'pass@k', 'maj@k' or 'expected_max@k'"),
+        ({"output": "plot"}, "output: Input should be 'table' or 'figure', not 'plot'"),
+    ],
+)
+def test_a_wrong_cell_of_an_item_is_named(change: dict, problem: str) -> None:
+    with pytest.raises(InputError) as caught:
+        validated(PaperItem, ITEM | change, "paper_items.tsv:2")
+    assert problem in caught.value.problem
+
+
+def test_budgets_are_powers_of_two_and_what_is_sampled() -> None:
+    assert budgets_up_to(1) == [1]
+    assert budgets_up_to(64) == [1, 2, 4, 8, 16, 32, 64]
+    assert budgets_up_to(100) == [1, 2, 4, 8, 16, 32, 64, 100]
+
+
+def test_the_budgets_that_are_checked_are_those_that_are_scored() -> None:
+    for num_samples in range(1, 200):
+        assert budgets_up_to(num_samples) == scored_budgets(num_samples)

@@ -1,0 +1,46 @@
+"""What fields of the configuration have in common: the base of every block, and kinds of value."""
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+Items = TypeVar("Items", bound=tuple)
+
+
+def distinct(items: Items) -> Items:
+    """The items, if none is there twice.
+
+    Raises:
+        ValueError: Names the one that is.
+
+    """
+    for item in items:
+        if items.count(item) > 1:
+            raise ValueError(f"{item} is there {items.count(item)} times; once is enough")
+    return items
+
+
+def _words(cell: Any) -> Any:
+    return cell.split() if isinstance(cell, str) else cell
+
+
+Distinct = AfterValidator(distinct)
+Words = BeforeValidator(_words)  # a cell of a sheet that holds words separated by blanks
+
+# strict: neither text in quotes nor yes or no passes for a number
+Count = Annotated[int, Field(gt=0, strict=True)]
+WholeNumber = Annotated[int, Field(ge=0, strict=True)]
+Positive = Annotated[float, Field(gt=0, strict=True)]
+NotNegative = Annotated[float, Field(ge=0, strict=True)]
+Probability = Annotated[float, Field(gt=0, le=1, strict=True)]
+DecayRate = Annotated[float, Field(ge=0, lt=1, strict=True)]
+Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), Distinct]
+Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Settings(BaseModel):
+    """Base of every block of the configuration: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
