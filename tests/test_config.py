@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import subprocess
 import sys
@@ -9,12 +8,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from typer.testing import CliRunner
+
 from compute_aligned import config
 from compute_aligned.cli import app
 from compute_aligned.errors import InputError
 from compute_aligned.fields import Settings
 from compute_aligned.settings import Run
-from typer.testing import CliRunner
 
 SCALE = """
 engine: vllm
@@ -34,18 +34,19 @@ families:
     sampling: {num_samples: 8, temperature: 0.8, max_new_tokens: 6}
     metrics: [pass@k]
 """
-BRANCHES = """family branch label strategy weight_form role
-adding ce Cross-entropy SingleSample() - baseline
-adding passn_n4 Pass@4 PassAtN(n=4) - strategy
-voting ce Cross-entropy SingleSample() - baseline
-voting majority Majority MajorityVote(n=8,k=3) - strategy
+BRANCHES = """family branch label strategy weight_form role overrides
+adding ce Cross-entropy SingleSample() - baseline -
+adding passn_n4 Pass@4 PassAtN(n=4) - strategy -
+voting standard Standard SingleSample() raw baseline -
+voting majority Majority MajorityVote(n=8,k=3) raw strategy kl_weight=0.5
 """
 ITEMS = """item;output;form;family;branches;metric;budgets;title
 table2;table;levels;adding;ce passn_n4;pass@k;1 4 64;A table
 figure1;figure;gains;adding;ce passn_n4;pass@k;1 2 4 8;A figure
-table3;table;levels;voting;ce majority;maj@k;1 8;Another table
+table3;table;levels;voting;standard majority;maj@k;1 8;Another table
 """
 RUN = Run(scale="tiny")
+SFT_BRANCHES = {"ce", "passn_n4"}
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_a_right_configuration_passes_and_is_read_as_it_stands(folder: Path) -> 
     assert config.read_family("tiny", "adding").seeds == (0, 1)
     assert config.branches_of("adding") == ["ce", "passn_n4"]
     assert config.models_of("adding") == ["warmup", "ce", "passn_n4"]
-    assert config.baseline_of("voting") == "ce"
+    assert config.baseline_of("voting") == "standard"
     assert config.labels_of("adding") == {
         "warmup": "Warm-up",
         "ce": "Cross-entropy",
@@ -132,14 +133,13 @@ def test_snakemake_ends_with_the_message_on_an_unknown_key(tmp_path: Path) -> No
     snakefile = config.ROOT / "Snakefile"
     command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(snakefile)]
     command += ["--directory", str(tmp_path), "--config", "sacle=smoke"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"HOME": "/tmp"}
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    shown = done.stdout + done.stderr
 
     assert done.returncode != 0
-    assert "--config: unknown key 'sacle' (did you mean 'scale'?)" in done.stderr
-    assert "remedy: remove or rename it; the keys here are engine, scale, seeds" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "--config: unknown key 'sacle' (did you mean 'scale'?)" in shown
+    assert "remedy: remove or rename it; the keys here are engine, scale, seeds" in shown
+    assert "Traceback" not in shown
 
 
 # --- scales ---------------------------------------------------------------------------------
@@ -181,17 +181,30 @@ def test_an_unknown_family_source_branch_or_item_is_named_with_the_near_one(fold
         ("PassAtN(n=4)", "PassAtN(4)", ": adding passn_n4: ", "a strategy is a name with literal"),
         ("n=8,k=3", "n=8,k=9", ": voting majority: ", "the votes needed, k=9"),
         ("n=8,k=3", "n=0,k=1", ": voting majority: ", "the budget n=0"),
-        ("-\tstrategy\nvoting", "log\tstrategy\nvoting", ": adding passn_n4", "weight_form is log"),
+        ("(n=4)\t-", "(n=4)\tlog", ": adding passn_n4", "weight_form is log, and fine-tuning"),
         ("passn_n4", "ce", ":3", "branch 'ce' of 'adding' is taken"),
         ("passn_n4", "warmup", ":3", "branch 'warmup' of 'adding' is taken"),
-        ("-\tstrategy\nvoting", "-\tbaseline\nvoting", "", "'adding' has 2 branches with role"),
-        ("-\tbaseline\nadding", "-\tcontrol\nadding", "", "'adding' has 0 branches with role"),
+        ("-\tstrategy", "-\tbaseline", "", "'adding' has 2 branches with role baseline"),
+        ("-\tbaseline", "-\tcontrol", "", "'adding' has 0 branches with role baseline"),
         ("adding\t", "addign\t", "", "family 'adding' has no branches (did you mean 'addign'?)"),
-        ("Pass@4\t", "", ":3", "expected 6 cells, found 5"),
-        ("Pass@4\t", "Pass@4\t\t", ":3", "expected 6 cells, found 7"),
-        ("adding\tpassn_n4\tPass@4\t", "adding passn_n4 Pass@4 ", ":3", "expected 6 cells"),
+        ("Pass@4\t", "", ":3", "expected 7 cells, found 6"),
+        ("Pass@4\t", "Pass@4\t\t", ":3", "expected 7 cells, found 8"),
+        (
+            "adding\tpassn_n4\tPass@4\t",
+            "adding passn_n4 Pass@4 ",
+            ":3",
+            "expected 7 cells, found 4",
+        ),
         ("label", "labels", ":1", "there is no column 'labels' (did you mean 'label'?)"),
         ("Pass@4", "", ":3", "label: String should have at least 1 character"),
+        ("strategy\t-", "strategy\tclip", ":3", "overrides: expected - or key=value words"),
+        (
+            "strategy\t-",
+            "strategy\tclip_nrom=2",
+            ": adding passn_n4",
+            "unknown key 'clip_nrom' (did",
+        ),
+        ("strategy\t-", "strategy\tclip_norm=0", ": adding passn_n4", "clip_norm: Input should be"),
     ],
 )
 def test_a_mistake_in_the_branches_is_named(
@@ -202,6 +215,20 @@ def test_a_mistake_in_the_branches_is_named(
 
     assert error.where.startswith(f"{folder / 'branches.tsv'}{where}")
     assert problem in error.problem
+
+
+def test_overrides_are_laid_over_the_training_of_their_branch_alone(folder: Path) -> None:
+    edit(folder / "branches.tsv", "strategy\t-", "strategy\tclip_norm=2.0 decay=3_epochs")
+    with pytest.raises(InputError, match="overrides: decay: expected a length such as"):
+        config.branch_training("tiny", "adding", "passn_n4")
+
+    forget()
+    edit(folder / "branches.tsv", " decay=3_epochs", "")
+    base = config.read_family("tiny", "adding").sft
+    assert base is not None
+    assert config.branch_training("tiny", "adding", "ce") == base
+    changed = config.branch_training("tiny", "adding", "passn_n4")
+    assert changed == base.model_copy(update={"clip_norm": 2.0})
 
 
 def test_branches_without_rows_or_without_a_file_are_errors(folder: Path) -> None:
@@ -234,7 +261,7 @@ def test_without_torch_the_strategies_are_left_to_the_jobs(
             ":2",
             "no branch 'passn_n5'",
         ),
-        ("levels\tvoting", "levels\tvotes", ":4", "family 'votes' has no branch 'ce'"),
+        ("levels\tvoting", "levels\tvotes", ":4", "family 'votes' has no branch 'standard'"),
         ("figure1", "table2", ":3", "item 'table2' is there twice"),
         ("\t1 4 64\tA table", "\t1 4 64", ":2", "expected 8 cells, found 7"),
         ("pass@k\t1 4 64", "maj@k\t1 4", ": table2", "metric maj@k is not computed by family"),
@@ -283,15 +310,21 @@ def prints(folder: Path) -> dict[str, str]:
     ("file", "old", "new", "changed"),
     [
         ("branches.tsv", "PassAtN(n=4)", "PassAtN(n=5)", {"passn_n4"}),
+        ("branches.tsv", "strategy\t-", "strategy\tclip_norm=2.0", {"passn_n4"}),
         ("branches.tsv", "MajorityVote(n=8,k=3)", "MajorityVote(n=8,k=2)", set()),
         ("branches.tsv", "Pass@4", "Pass at 4", {"item"}),
-        ("scales/tiny.yaml", "    sft: *training", "    sft:\n      <<: *training\n      clip_norm: 2.0", {"ce", "passn_n4"}),
+        (
+            "scales/tiny.yaml",
+            "sft: *training",
+            "sft: {<<: *training, clip_norm: 2.0}",
+            SFT_BRANCHES,
+        ),
         ("scales/tiny.yaml", "num_samples: 8", "num_samples: 16", {"sampling"}),
         ("scales/tiny.yaml", "[pass@k]", "[pass@k, maj@k]", {"scoring"}),
         ("scales/tiny.yaml", "seeds: [0, 1]", "seeds: [0, 1, 2]", set()),
         ("paper_items.tsv", "A table", "A better table", {"item"}),
     ],
-)  # fmt: skip
+)
 def test_a_change_shows_in_the_jobs_it_concerns_and_in_no_others(
     folder: Path, file: str, old: str, new: str, changed: set[str]
 ) -> None:
@@ -374,9 +407,8 @@ def test_the_readme_explains_every_key() -> None:
 
 def test_the_files_that_the_readme_names_exist() -> None:
     folder = config.ROOT / "config"
-    names = set(
-        re.findall(r"`((?:scales/)?[a-z_]+\.(?:yaml|tsv|csv))`", (folder / "README.md").read_text())
-    )
+    readme = (folder / "README.md").read_text()
+    names = set(re.findall(r"`((?:scales/)?[a-z_]+\.(?:yaml|tsv|csv))`", readme))
 
-    assert names >= {"config.yaml", "branches.tsv", "paper_items.tsv"}
+    assert names >= {"config.yaml", "scales/laptop.yaml", "branches.tsv", "paper_items.tsv"}
     assert {name for name in names if not (folder / name).exists()} == set()

@@ -33,7 +33,7 @@ def sparse_layout(rng, num_seeds, num_problems):
 def simulate(draw, truth=0.0):
     """Coverage and mean width over fresh data sets, and fresh bootstrap seeds."""
     rng = np.random.default_rng(11)
-    intervals = [paired_interval(draw(rng), num_bootstrap=500, seed=i) for i in range(REPETITIONS)]
+    intervals = [paired_interval(draw(rng), num_bootstrap=300, seed=i) for i in range(REPETITIONS)]
     covered = np.mean([interval.low <= truth <= interval.high for interval in intervals])
     return covered, np.mean([interval.high - interval.low for interval in intervals])
 
@@ -49,14 +49,14 @@ def hierarchical_percentile_covers(data, rng):
 
 # --- coverage -------------------------------------------------------------------------------
 
-SEEDS = dict(seed_sd=0.1, problem_sd=0.1, interaction_sd=0.1)
-PROBLEMS = dict(seed_sd=0.002, problem_sd=0.3, interaction_sd=0.05)
-INTERACTION = dict(seed_sd=0.0, problem_sd=0.0, interaction_sd=0.3)
+SEEDS = {"seed_sd": 0.1, "problem_sd": 0.1, "interaction_sd": 0.1}
+PROBLEMS = {"seed_sd": 0.002, "problem_sd": 0.3, "interaction_sd": 0.05}
+INTERACTION = {"seed_sd": 0.0, "problem_sd": 0.0, "interaction_sd": 0.3}
 
 
 def mixed_layout(num_seeds):
     """Seeds and problems contribute equally to the variance of the grand mean of 60 problems."""
-    return dict(seed_sd=0.3 * np.sqrt(num_seeds / 60), problem_sd=0.3, interaction_sd=0.05)
+    return {"seed_sd": 0.3 * np.sqrt(num_seeds / 60), "problem_sd": 0.3, "interaction_sd": 0.05}
 
 
 @pytest.mark.parametrize("num_seeds", [3, 5])
@@ -156,14 +156,16 @@ def test_the_squared_standard_error_adds_the_two_mean_squares_less_the_interacti
     assert paired_interval(data).standard_error == pytest.approx(np.sqrt(variance))
 
 
-def test_the_long_side_faces_the_rare_large_outcomes():
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_long_side_faces_the_rare_outcomes_like_the_binomial_one(sign):
     outcomes = np.zeros((1, 100))
-    outcomes[0, :4] = 1.0
-    interval = mean_interval(outcomes, num_bootstrap=20_000)
-    assert interval.low > 0.04 - 1.96 * 0.0197  # a normal interval reaches below zero
-    assert interval.estimate - interval.low < interval.high - interval.estimate or (
-        interval.low <= 0.04 <= interval.high
-    )
+    outcomes[0, :5] = sign
+    interval = mean_interval(outcomes, num_bootstrap=40_000)
+    wilson = stats.binomtest(5, 100).proportion_ci(0.95, method="wilson")
+    outer, inner = sorted((interval.low, interval.high), key=abs, reverse=True)
+    assert abs(outer) - 0.05 > 1.2 * (0.05 - abs(inner))
+    assert abs(outer) == pytest.approx(wilson.high, abs=0.02)
+    assert sign * inner > 0
 
 
 # --- properties -----------------------------------------------------------------------------

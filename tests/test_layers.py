@@ -7,7 +7,7 @@ import compute_aligned
 import pytest
 
 PACKAGE_FOLDER = Path(compute_aligned.__file__).parent
-CORE = ["estimators", "logmath", "policy", "rewards", "strategies"]
+CORE = ["diagnostics", "estimators", "logmath", "policy", "rewards", "strategies"]
 EDGES = {"datasets", "pandas", "snakemake", "transformers", "vllm"}
 LIST_MODULES = """
 import importlib, json, sys

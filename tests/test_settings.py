@@ -2,6 +2,7 @@ import copy
 from typing import Any
 
 import pytest
+
 from compute_aligned.config import fingerprint
 from compute_aligned.errors import InputError
 from compute_aligned.scoring import budgets_up_to as scored_budgets
@@ -11,6 +12,7 @@ from compute_aligned.settings import (
     Family,
     PaperItem,
     PretrainedModel,
+    Rl,
     Run,
     Scale,
     ScratchModel,
@@ -45,6 +47,17 @@ SCALE: dict[str, Any] = {
         }
     },
 }
+RL: dict[str, Any] = {
+    "steps": 100,
+    "prompts_per_step": 8,
+    "group_size": 16,
+    "rollout": {"temperature": 0.8, "top_p": 0.95, "max_new_tokens": 6},
+    "reward": "answer",
+    "success_estimate": "sequence_probability",
+    "kl_weight": 0.05,
+    "learning_rate": 3e-4,
+    "clip_norm": 1.0,
+}
 ITEM = {
     "item": "table2",
     "output": "table",
@@ -62,6 +75,7 @@ BRANCH = {
     "strategy": "SingleSample()",
     "weight_form": "-",
     "role": "baseline",
+    "overrides": "-",
 }
 FAMILY = "families.adding."
 
@@ -127,6 +141,7 @@ def test_a_misspelt_key_is_named_wherever_it_is(place: str, near: str) -> None:
         (FAMILY + "seeds", [2**31], "seeds.0: Input should be less than 2147483648"),
         (FAMILY + "metrics", ["pass"], "metrics.0: Input should be 'pass@k', 'maj@k'"),
         (FAMILY + "metrics", ["maj@k", "maj@k"], "metrics: maj@k is there 2 times"),
+        (FAMILY + "metrics", ["expected_max@k"], "with reward answer the metrics are pass@k and"),
         (FAMILY + "grader", "strict", "grader: Input should be 'paper' or 'symbolic'"),
         (FAMILY + "problems.train", "100", "train: Input should be a valid integer, not '100'"),
         (FAMILY + "problems.train", True, "train: Input should be a valid integer, not True"),
@@ -136,6 +151,8 @@ def test_a_misspelt_key_is_named_wherever_it_is(place: str, near: str) -> None:
         (FAMILY + "problems.levels", [], "levels: Tuple should have at least 1 item"),
         (FAMILY + "model.head_dim", 16, "head_dim: Input should be 32, 64, 80, 96, 112 or 128"),
         (FAMILY + "model.vocabulary", "0 1 0", "0 is there 2 times"),
+        (FAMILY + "model.prompt_only", ["=", "="], "prompt_only: = is there 2 times"),
+        (FAMILY + "model.prompt_only", ["*"], "* is there 2 times"),
         (FAMILY + "sft.learning_rate", 0, "learning_rate: Input should be greater than 0, not 0"),
         (FAMILY + "sft.learning_rate", True, "learning_rate: Input should be a valid number"),
         (FAMILY + "sft.learning_rate", float("inf"), "learning_rate: Input should be a finite"),
@@ -160,9 +177,13 @@ def test_a_value_that_is_not_allowed_is_named(place: str, value: Any, problem: s
         ({"source": "genrated:products"}, "its key source has to be generated:products, "),
         ({"low": 2}, "its key source has to be generated:products, "),
         ("generated:products", "its key source has to be generated:products, "),
-        ({"source": "generated:sums"}, "source: Input should be 'generated:products'"),
+        ({"source": "generated:sums"}, "its key source has to be generated:products, "),
         ({"source": "generated:products", "low": 9, "high": 3}, "low 9 is above high 3"),
         ({"source": "generated:products", "size": 3}, "'sources.numbers.size' does not go with"),
+        (
+            {"source": "generated:protein_pairs", "size": 9, "input_lengths": [19, 10]},
+            "sources.numbers.input_lengths: the shortest length, 19, is above the longest, 10",
+        ),
         ({"source": "reasoning_gym:chain_sum"}, "key 'sources.numbers.size' is missing"),
         ({"source": "reasoning_gym:", "size": 3}, "source: String should match pattern"),
         ({"source": "jsonl:"}, "source: String should match pattern"),
@@ -233,6 +254,46 @@ def family_with(key: str, value: Any) -> Family:
     return Family.model_validate(SCALE["families"]["adding"] | {key: value})
 
 
+# --- how branches are trained ---------------------------------------------------------------
+
+
+def test_a_family_trains_its_branches_in_exactly_one_way() -> None:
+    content = copy.deepcopy(SCALE)
+    family = content["families"]["adding"]
+    family["rl"] = RL
+    with pytest.raises(InputError, match="a family has either sft or rl"):
+        validated(Scale, content, "scale.yaml")
+
+    del family["sft"]
+    with pytest.raises(InputError, match=r"set problems\.rl"):
+        validated(Scale, content, "scale.yaml")
+
+    family["problems"]["rl"] = 50
+    rl = validated(Scale, content, "scale.yaml").families["adding"].rl
+    assert rl is not None
+    assert (rl.group_size, rl.rollout.top_p, rl.surrogate) == (16, 0.95, "policy_gradient")
+
+    del family["rl"]
+    with pytest.raises(InputError, match="a family has either sft or rl"):
+        validated(Scale, content, "scale.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"group_size": 1}, "group_size: Input should be greater than or equal to 2, not 1"),
+        ({"kl_weight": -0.1}, "kl_weight: Input should be greater than or equal to 0"),
+        ({"success_estimate": "quantile"}, "success_estimate: Input should be 'sequence_proba"),
+        ({"rollout": {"temperature": 0.8}}, "key 'rollout.max_new_tokens' is missing"),
+        ({"rollouts": {}}, "unknown key 'rollouts' (did you mean 'rollout'?)"),
+    ],
+)
+def test_a_wrong_value_of_reinforcement_learning_is_named(change: dict, problem: str) -> None:
+    with pytest.raises(InputError) as caught:
+        validated(Rl, RL | change, "scale.yaml")
+    assert problem in caught.value.problem
+
+
 # --- lengths --------------------------------------------------------------------------------
 
 
@@ -301,9 +362,29 @@ def test_seeds_of_a_run_are_distinct() -> None:
     ],
 )
 def test_a_wrong_cell_of_a_branch_is_named(change: dict, problem: str) -> None:
-    with pytest.raises(InputError, match="branches.tsv:3") as caught:
+    with pytest.raises(InputError, match=r"branches\.tsv:3") as caught:
         validated(BranchRow, BRANCH | change, "branches.tsv:3")
     assert problem in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("cell", "overrides"),
+    [
+        ("-", {}),
+        ("clip_norm=0.5", {"clip_norm": 0.5}),
+        ("betas=[0.9,0.99]  reward=answer", {"betas": [0.9, 0.99], "reward": "answer"}),
+    ],
+)
+def test_overrides_of_a_branch_are_keys_and_values(cell: str, overrides: dict) -> None:
+    row = validated(BranchRow, BRANCH | {"overrides": cell}, "branches.tsv:3")
+
+    assert row.overrides == overrides
+
+
+@pytest.mark.parametrize("cell", ["clip_norm", "clip_norm=1 clip_norm=2", "- clip_norm=1"])
+def test_what_is_no_assignment_is_no_override(cell: str) -> None:
+    with pytest.raises(InputError, match="overrides: expected - or key=value words"):
+        validated(BranchRow, BRANCH | {"overrides": cell}, "branches.tsv:3")
 
 
 def test_an_item_splits_its_lists_at_blanks() -> None:
@@ -323,7 +404,9 @@ def test_an_item_splits_its_lists_at_blanks() -> None:
         ({"budgets": ""}, "budgets: Tuple should have at least 1 item"),
         ({"branches": " "}, "branches: Tuple should have at least 1 item"),
         ({"branches": "ce ce"}, "branches: ce is there 2 times"),
-        ({"metric": "pass"}, "metric: Input should be 'pass@k', 'maj@k' or 'expected_max@k'"),
+        ({"metric": "pass"}, "metric: Input should be 'pass@k', 'maj@k', 'expected_max@k'"),
+        ({"family": "-"}, "the family is -, so branches has to be - too"),
+        ({"metric": "-"}, "metric and budgets go together: both are -, or neither"),
         ({"output": "plot"}, "output: Input should be 'table' or 'figure', not 'plot'"),
     ],
 )

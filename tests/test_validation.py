@@ -1,11 +1,12 @@
 from pathlib import Path
 
 import pytest
-from compute_aligned.errors import InputError
-from compute_aligned.validation import near, read_sheet, read_yaml, validated
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
+
+from compute_aligned.errors import InputError
+from compute_aligned.validation import near, read_sheet, read_yaml, validated
 
 
 class Strict(BaseModel):

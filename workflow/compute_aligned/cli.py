@@ -3,14 +3,19 @@
 Heavy libraries are imported by the verb that needs them, so that the others start at once.
 """
 
+import copy
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from compute_aligned import config, provenance, records
 from compute_aligned.config import WARMUP
 from compute_aligned.errors import InputError
+from compute_aligned.settings import PretrainedModel, Rl, ScratchModel, Sft
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 app = typer.Typer(
     name="compute_aligned",
@@ -24,6 +29,14 @@ Scale = Annotated[str, typer.Option(help="A file of config/scales/, without .yam
 Family = Annotated[str, typer.Option(help="A family of that scale.")]
 Seed = Annotated[int, typer.Option(help="The run's seed.", min=0)]
 Item = Annotated[str, typer.Option(help="A row of config/paper_items.tsv.")]
+Outcomes = Annotated[
+    list[Path] | None,
+    typer.Argument(help="The outcomes, a file a seed; an analytic item needs none."),
+]
+Scores = Annotated[
+    list[Path] | None,
+    typer.Option(help="The scores, once a seed, for items that are made from single samples."),
+]
 Problems = Annotated[Path, typer.Option(help="Problems as JSON lines.")]
 
 
@@ -97,7 +110,8 @@ def train_sft(
 
     torch.set_num_threads(1)  # so that the bytes of a result repeat
     settings = config.read_family(scale, family)
-    precision = getattr(torch, config.read_scale(scale).dtype)
+    at = config.read_scale(scale)
+    precision = getattr(torch, at.dtype)
     warming = branch == WARMUP
     strategy = parse_strategy(
         "SingleSample()" if warming else config.read_branch(family, branch).strategy
@@ -105,29 +119,30 @@ def train_sft(
     if start is None:
         network, tokenizer = models.build(settings.model, seed, precision)
     else:
-        network, tokenizer = models.load(start.resolve(), precision)
-    chat = getattr(settings.model, "chat_template", False)
-    examples = [
-        (
-            models.encode_prompt(tokenizer, problem.prompt, chat),
-            models.encode_completion(tokenizer, problem.target(settings.problems.target)),
-        )
-        for problem in records.read_problems(problems)
-    ]
-    config_hash = config.training_fingerprint(scale, family, branch)
+        network, tokenizer = models.load(start, precision)
+    network.to(at.device)
+    examples = sft.encode(
+        tokenizer,
+        records.read_problems(problems),
+        settings.problems.target,
+        settings.model.max_length,
+        _chat_template(settings.model),
+    )
     checkpoint = model.with_name(f".{model.name}.checkpoint.pt")
-    record = sft.train(
+    schedule = settings.warmup if warming else config.branch_training(scale, family, branch)
+    if not isinstance(schedule, Sft):
+        raise InputError(f"family {family}", "its branches are trained by RL", "use train-rl")
+    progress = sft.train(
         network,
         examples,
         strategy,
-        settings.warmup if warming else settings.sft,
+        schedule,
         seed,
         tokenizer.pad_token_id,
         checkpoint,
-        identity=f"{config_hash} seed {seed}",
         description=f"{family} {branch} seed {seed}",
     )
-    records.write_table(steps, record, records.STEPS)
+    records.write_table(steps, progress.steps, records.STEPS)
     with records.replacing(model) as folder:
         models.save(network, tokenizer, folder)
     checkpoint.unlink(missing_ok=True)
@@ -138,9 +153,76 @@ def train_sft(
         branch=branch,
         seed=seed,
         strategy=repr(strategy),
-        config_hash=config_hash,
-        device="cpu",
-        steps=len(record),
+        config_hash=config.training_fingerprint(scale, family, branch),
+        device=at.device,
+        steps=progress.step,
+        stop_at_probability=schedule.stop_at_probability,
+        stop_reached=progress.reached,
+        decay_started_at_step=progress.decay_start,
+        parameters=sum(p.numel() for p in network.parameters()),
+    )
+
+
+@app.command()
+def train_rl(
+    scale: Scale,
+    family: Family,
+    branch: Annotated[str, typer.Option(help="A branch of the family.")],
+    seed: Seed,
+    problems: Problems,
+    start: Annotated[Path, typer.Option(help="Model folder to start from; also the reference.")],
+    model: Annotated[Path, typer.Option(help="Folder that the trained model goes to.")],
+    steps: Annotated[Path, typer.Option(help="Where the record of every step goes.")],
+) -> None:
+    """Train a branch from its family's warm-up by reinforcement learning."""
+    import torch
+
+    from compute_aligned import experience, models, rl
+    from compute_aligned.strategies import parse_strategy
+
+    torch.set_num_threads(1)  # so that the bytes of a result repeat
+    settings, row = config.read_family(scale, family), config.read_branch(family, branch)
+    training = config.branch_training(scale, family, branch)
+    if not isinstance(training, Rl) or row.weight_form == "-":
+        raise InputError(f"family {family}", "its branches are fine-tuned", "use train-sft")
+    at = config.read_scale(scale)
+    network, tokenizer = models.load(start, getattr(torch, at.dtype))
+    reference = copy.deepcopy(network).requires_grad_(False) if training.kl_weight else None
+    tasks = experience.encode(
+        tokenizer,
+        records.read_problems(problems),
+        training.rollout.max_new_tokens,
+        settings.model.max_length,
+        _chat_template(settings.model),
+    )
+    strategy = parse_strategy(row.strategy)
+    strategy.check_form(row.weight_form)
+    objective = experience.Objective(strategy, row.weight_form, training, settings.grader)
+    checkpoint = model.with_name(f".{model.name}.checkpoint.pt")
+    progress = rl.train(
+        rl.Policy(network, tokenizer, reference),
+        tasks,
+        objective,
+        seed,
+        checkpoint,
+        description=f"{family} {branch} seed {seed}",
+    )
+    records.write_table(steps, progress.steps, records.RL_STEPS)
+    with records.replacing(model) as folder:
+        models.save(network, tokenizer, folder)
+    checkpoint.unlink(missing_ok=True)
+    provenance.record(
+        model,
+        scale=scale,
+        family=family,
+        branch=branch,
+        seed=seed,
+        strategy=repr(strategy),
+        weight_form=row.weight_form,
+        config_hash=config.training_fingerprint(scale, family, branch),
+        device=at.device,
+        steps=progress.step,
+        rollout_tokens=sum(step["tokens"] for step in progress.steps),
         parameters=sum(p.numel() for p in network.parameters()),
     )
 
@@ -156,26 +238,30 @@ def sample(
     out: Annotated[Path, typer.Option(help="Where the samples go.")],
 ) -> None:
     """Draw completions of the test problems for the warm-up and every branch, in one engine."""
-    from compute_aligned import sampling
+    import torch
+
+    from compute_aligned import models, sampling
     from compute_aligned.engines import ENGINES
 
+    torch.set_num_threads(1)  # so that the bytes of a result repeat
     settings = config.read_family(scale, family)
     at = config.read_scale(scale)
-    folders = {name: Path(folder) for name, _, folder in (m.partition("=") for m in model)}
     if engine not in ENGINES:
         raise InputError("--engine", f"there is no {engine!r}", f"one of: {', '.join(ENGINES)}")
-    config_hash = config.sampling_fingerprint(scale, family, engine)
+    folders = _model_folders(model)
+    tokenizer = models.load_tokenizer(next(iter(folders.values())))
     drawn = sampling.sample_family(
         lambda folder: ENGINES[engine](
-            folder,
-            settings.sampling,
-            at.dtype,
-            at.device,
-            settings.model.max_length,
-            getattr(settings.model, "chat_template", False),
+            folder, tokenizer, settings.sampling, at.dtype, at.device, settings.model.max_length
         ),
         folders,
-        records.read_problems(problems),
+        sampling.encode(
+            tokenizer,
+            records.read_problems(problems),
+            settings.sampling.max_new_tokens,
+            settings.model.max_length,
+            _chat_template(settings.model),
+        ),
         settings.sampling,
         seed,
         store=out.with_suffix(".store"),
@@ -189,7 +275,7 @@ def sample(
         seed=seed,
         engine=engine,
         device=at.device,
-        config_hash=config_hash,
+        config_hash=config.sampling_fingerprint(scale, family, engine),
         samples=len(drawn),
         tokens=sum(drawn["num_tokens"].to_pylist()),
     )
@@ -205,12 +291,18 @@ def score(
     outcomes: Annotated[Path, typer.Option(help="Where the metrics go.")],
 ) -> None:
     """Grade samples, and compute every metric of every problem at every budget."""
-    from compute_aligned import scoring
+    from compute_aligned import protein_scores, scoring
 
     settings = config.read_family(scale, family)
     drawn = records.read_table(samples, records.SAMPLES)
-    rows = scoring.score(drawn, records.read_problems(problems), settings.grader)
-    records.write_table(scores, rows, records.SCORES)
+    asked = records.read_problems(problems)
+    if settings.reward == "answer":
+        schema = records.SCORES
+        rows = scoring.score(drawn, asked, settings.grader)
+    else:
+        schema = records.PROTEIN_SCORES
+        rows = protein_scores.score(drawn, asked, settings.reward, settings.grader)
+    records.write_table(scores, rows, schema)
     records.write_table(outcomes, scoring.outcomes(rows, settings.metrics), records.OUTCOMES)
     for path in (scores, outcomes):
         provenance.record(
@@ -226,16 +318,26 @@ def score(
 def table(
     scale: Scale,
     item: Item,
-    outcomes: Annotated[list[Path], typer.Argument(help="The outcomes, a file a seed.")],
     csv: Annotated[Path, typer.Option(help="Tidy values.")],
     md: Annotated[Path, typer.Option(help="For reading.")],
     tex: Annotated[Path, typer.Option(help="For a paper.")],
+    outcomes: Outcomes = None,
+    scores: Scores = None,
 ) -> None:
     """Make one table of the paper."""
     from compute_aligned import tables
 
     row = config.read_paper_item(item)
-    rendered = tables.render(row, _summary(row, outcomes), scale)
+    if row.analytic:
+        from compute_aligned import analytic_tables
+
+        rendered = analytic_tables.render(row)
+    elif row.of_samples:
+        from compute_aligned import protein_tables
+
+        rendered = protein_tables.render(row, _samples(row, scores), scale)
+    else:
+        rendered = tables.render(row, _summary(row, outcomes, scores), scale)
     for path, text in ((csv, rendered.csv), (md, rendered.md), (tex, rendered.tex)):
         records.write_text(path, text)
     provenance.record(
@@ -243,7 +345,7 @@ def table(
         scale=scale,
         family=row.family,
         item=item,
-        inputs=[str(p) for p in outcomes],
+        inputs=[str(p) for p in [*(outcomes or []), *(scores or [])]],
         config_hash=config.item_fingerprint(item),
     )
 
@@ -252,21 +354,32 @@ def table(
 def figure(
     scale: Scale,
     item: Item,
-    outcomes: Annotated[list[Path], typer.Argument(help="The outcomes, a file a seed.")],
     pdf: Annotated[Path, typer.Option(help="Vector graphics.")],
     png: Annotated[Path, typer.Option(help="Pixels.")],
+    outcomes: Outcomes = None,
+    scores: Scores = None,
 ) -> None:
     """Draw one figure of the paper."""
     from compute_aligned import figures
 
     row = config.read_paper_item(item)
-    figures.save(figures.draw(row, _summary(row, outcomes), scale), pdf, png)
+    if row.analytic:
+        from compute_aligned import analytic_figures
+
+        drawn = analytic_figures.draw(row)
+    elif row.of_samples:
+        from compute_aligned import protein_figures
+
+        drawn = protein_figures.draw(row, _samples(row, scores), scale)
+    else:
+        drawn = figures.draw(row, _summary(row, outcomes, scores), scale)
+    figures.save(drawn, pdf, png)
     provenance.record(
         pdf,
         scale=scale,
         family=row.family,
         item=item,
-        inputs=[str(p) for p in outcomes],
+        inputs=[str(p) for p in [*(outcomes or []), *(scores or [])]],
         config_hash=config.item_fingerprint(item),
     )
 
@@ -282,13 +395,39 @@ def schemas(
         records.write_text(out / name, text)
 
 
-def _summary(row: config.PaperItem, outcomes: list[Path]):  # noqa: ANN202 - pandas is not loaded here
-    from compute_aligned import contrasts
+def _chat_template(model: ScratchModel | PretrainedModel) -> bool:
+    return isinstance(model, PretrainedModel) and model.chat_template
 
-    return contrasts.summarise(
-        contrasts.read_outcomes(outcomes),
-        [WARMUP, *row.branches],
-        row.metric,
-        row.budgets,
-        config.baseline_of(row.family),
-    )
+
+def _model_folders(options: list[str]) -> dict[str, Path]:
+    """The models of ``--model BRANCH=FOLDER`` options."""
+    folders = {}
+    for option in options:
+        branch, _, folder = option.partition("=")
+        if not branch or not folder:
+            raise InputError(f"--model {option}", "no branch with its folder", "BRANCH=FOLDER")
+        folders[branch] = Path(folder)
+    return folders
+
+
+def _summary(
+    row: config.PaperItem, outcomes: list[Path] | None, scores: list[Path] | None
+) -> "pd.DataFrame":
+    from compute_aligned import contrasts, pools
+
+    if not outcomes or row.metric == "-":
+        raise InputError(row.item, "it is made from outcomes, and none are given", "name the files")
+    models = [WARMUP, *row.branches]
+    baseline = config.baseline_of(row.family)
+    measured = contrasts.read_outcomes(outcomes)
+    if row.needs_scores and measured["problem"].nunique() == 1:
+        return pools.summarise(_samples(row, scores), models, row.budgets, baseline)
+    return contrasts.summarise(measured, models, row.metric, row.budgets, baseline)
+
+
+def _samples(row: config.PaperItem, scores: list[Path] | None) -> "pd.DataFrame":
+    from compute_aligned import protein_scores
+
+    if not scores:
+        raise InputError(row.item, "it is made from scores, and none are given", "--scores FILE")
+    return protein_scores.read_scores(scores)

@@ -9,12 +9,21 @@ import hashlib
 import importlib.util
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from compute_aligned.errors import InputError
-from compute_aligned.settings import BranchRow, Family, PaperItem, Run, Scale, budgets_up_to
+from compute_aligned.settings import (
+    BranchRow,
+    Family,
+    PaperItem,
+    Rl,
+    Run,
+    Scale,
+    Sft,
+    budgets_up_to,
+)
 from compute_aligned.sources import JsonlSource, Source
 from compute_aligned.validation import near, read_sheet, read_yaml, validated
 
@@ -129,6 +138,35 @@ def read_branch(family: str, branch: str) -> BranchRow:
     return rows[family, branch]
 
 
+def branch_training(scale: str, family: str, branch: str) -> Sft | Rl:
+    """How a branch is trained: its family's ``sft`` or ``rl`` with the row's overrides laid over.
+
+    Raises:
+        InputError: An override is no key of that block, or has a value that is not allowed.
+
+    """
+    settings = read_family(scale, family)
+    block = settings.sft if settings.rl is None else settings.rl
+    if block is None:
+        raise ValueError(f"family {family} has neither sft nor rl")
+    where = f"{CONFIG / 'branches.tsv'}: {family} {branch}: overrides"
+    return validated(type(block), block.model_dump() | read_branch(family, branch).overrides, where)
+
+
+def families_trained_by(kind: Literal["sft", "rl"]) -> list[str]:
+    """The families of the sheet whose branches are fine-tuned, or else trained by RL.
+
+    Only the rows of the latter name a form of the weight.
+    """
+    return list(
+        dict.fromkeys(
+            family
+            for (family, _), row in read_branches().items()
+            if (row.weight_form == "-") == (kind == "sft")
+        )
+    )
+
+
 def branches_of(family: str) -> list[str]:
     """The branch ids of a family, in the sheet's order, without the warm-up."""
     return [branch for f, branch in read_branches() if f == family]
@@ -137,6 +175,11 @@ def branches_of(family: str) -> list[str]:
 def models_of(family: str) -> list[str]:
     """Every model that a family samples: the warm-up, then the branches."""
     return [WARMUP, *branches_of(family)]
+
+
+def strategies_in_use() -> list[str]:
+    """The strategies of ``config/branches.tsv`` as they stand there, each once."""
+    return list(dict.fromkeys(row.strategy for row in read_branches().values()))
 
 
 def baseline_of(family: str) -> str:
@@ -187,12 +230,12 @@ def read_paper_item(name: str) -> PaperItem:
 
 
 def items_at(scale: str, output: str) -> list[str]:
-    """The tables, or the figures, whose family is configured at a scale."""
+    """The tables, or the figures, that are analytic or whose family is configured at a scale."""
     families = read_scale(scale).families
     return [
         name
         for name, item in read_paper_items().items()
-        if item.output == output and item.family in families
+        if item.output == output and (item.analytic or item.family in families)
     ]
 
 
@@ -205,7 +248,7 @@ def check(run: Run) -> None:
     """
     families = read_scale(run.scale).families
     for family in families:
-        _check_branches(family)
+        _check_branches(run.scale, family)
     for item in read_paper_items().values():
         if item.family in families:
             _check_item(item, families[item.family], run.scale)
@@ -214,7 +257,7 @@ def check(run: Run) -> None:
         _check_strategies()
 
 
-def _check_branches(family: str) -> None:
+def _check_branches(scale: str, family: str) -> None:
     path = CONFIG / "branches.tsv"
     if not branches_of(family):
         known = dict.fromkeys(f for f, _ in read_branches())
@@ -225,16 +268,19 @@ def _check_branches(family: str) -> None:
         )
     for branch in branches_of(family):
         form = read_branch(family, branch).weight_form
-        if form != "-":
-            raise InputError(
-                f"{path}: {family} {branch}",
-                f"weight_form is {form}, and fine-tuning knows no forms of the weight",
-                "write - there",
-            )
+        fine_tuned = isinstance(branch_training(scale, family, branch), Sft)
+        if fine_tuned and form != "-":
+            problem = f"weight_form is {form}, and fine-tuning knows no forms of the weight"
+            raise InputError(f"{path}: {family} {branch}", problem, "write - there")
+        if not fine_tuned and form == "-":
+            problem = "weight_form is -, and reinforcement learning weighs in one of two forms"
+            raise InputError(f"{path}: {family} {branch}", problem, "write log or raw there")
 
 
 def _check_item(item: PaperItem, family: Family, scale: str) -> None:
     where = f"{CONFIG / 'paper_items.tsv'}: {item.item}"
+    if item.of_samples:
+        return
     if item.metric not in family.metrics:
         raise InputError(
             where,
@@ -257,7 +303,9 @@ def _check_strategies() -> None:
 
     for (family, branch), row in read_branches().items():
         try:
-            parse_strategy(row.strategy)
+            strategy = parse_strategy(row.strategy)
+            if row.weight_form != "-":
+                strategy.check_form(row.weight_form)
         except InputError as error:
             where = f"{CONFIG / 'branches.tsv'}: {family} {branch}: {error.where}"
             raise InputError(where, error.problem, error.remedy) from None
@@ -288,9 +336,10 @@ def training_fingerprint(scale: str, family: str, branch: str) -> str:
     if branch == WARMUP:
         return fingerprint(settings.model, settings.warmup, settings.problems.target, precision)
     row = read_branch(family, branch)
-    return fingerprint(
-        settings.sft, settings.problems.target, precision, row.strategy, row.weight_form
-    )
+    training = branch_training(scale, family, branch)
+    # what a completion is measured by: the text to write, or who grades it
+    measure = settings.problems.target if isinstance(training, Sft) else settings.grader
+    return fingerprint(training, measure, precision, row.strategy, row.weight_form)
 
 
 def sampling_fingerprint(scale: str, family: str, engine: str) -> str:
@@ -301,10 +350,12 @@ def sampling_fingerprint(scale: str, family: str, engine: str) -> str:
 def scoring_fingerprint(scale: str, family: str) -> str:
     """What scores depend on, besides the samples."""
     settings = read_family(scale, family)
-    return fingerprint(settings.grader, *settings.metrics)
+    return fingerprint(settings.grader, settings.reward, *settings.metrics)
 
 
 def item_fingerprint(item: str) -> str:
     """What a table or figure depends on, besides the scores."""
     row = read_paper_item(item)
+    if row.analytic:
+        return fingerprint(row, *strategies_in_use())
     return fingerprint(row, baseline_of(row.family), *labels_of(row.family).values())

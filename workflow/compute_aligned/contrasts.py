@@ -80,8 +80,8 @@ def summarise(
             gain = paired_interval((values - reference).to_numpy()) if branch != baseline else None
             rows.append(
                 {"branch": branch, "metric": metric, "k": k}
-                | _columns("value", level)
-                | _columns("gain", gain)
+                | interval_columns("value", level)
+                | interval_columns("gain", gain)
                 | {"seeds": level.num_seeds, "problems": level.num_problems}
             )
     order = {branch: i for i, branch in enumerate(branches)}
@@ -105,7 +105,8 @@ def seeds_by_problems(outcomes: pd.DataFrame, branch: str) -> pd.DataFrame:
     return matrix
 
 
-def _columns(name: str, interval: Interval | None) -> dict[str, float]:
+def interval_columns(name: str, interval: Interval | None) -> dict[str, float]:
+    """``name``, ``name_low`` and ``name_high``; without an interval 0 between nothing."""
     if interval is None:
         return {name: 0.0, f"{name}_low": np.nan, f"{name}_high": np.nan}
     return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}

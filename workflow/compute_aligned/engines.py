@@ -1,39 +1,62 @@
 """The two sampling engines: vLLM (every scale's default) and plain transformers.
 
-Both draw from token ids made by the same ``models.encode_prompt``, and from the same distribution:
-softmax at the temperature, cut by top-k and top-p.
+Both draw from token ids, at the same distribution (:class:`settings.Decoding`), and agree on what a
+completion is: the tokenizer's end-of-sequence token ends it and counts, but is not in the text.
 """
 
+import gc
 import os
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from transformers import GenerationConfig
-from transformers.generation import (
-    LogitsProcessor,
-    LogitsProcessorList,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers import AutoConfig, GenerationConfig
 
 from compute_aligned.errors import InputError
-from compute_aligned.models import encode_prompt, load
-from compute_aligned.sampling import Completion, Request
+from compute_aligned.models import load
+from compute_aligned.rollouts import draw
+from compute_aligned.sampling import Completion, Engine, Request
 from compute_aligned.settings import Sampling
 
+MAX_SEQUENCES = 512  # completions that vLLM works on at the same time
+CPU_BLOCK = 128  # tokens; vLLM hands out its cache in such blocks on CPU
+CPU_CACHE_LIMIT = 2**30  # bytes
 
-class VllmEngine:
+
+class _Engine:
+    """What both engines keep, and how they turn token ids into completions."""
+
+    def __init__(self, tokenizer: Any, settings: Sampling, max_length: int) -> None:
+        self._tokenizer = tokenizer
+        self._settings = settings
+        self._max_length = max_length
+
+    def _check_room(self, requests: list[Request]) -> None:
+        longest = max(len(request.prompt) for request in requests)
+        if longest + self._settings.max_new_tokens > self._max_length:
+            raise ValueError(f"a prompt of {longest} tokens leaves too little room to answer")
+
+    def _completion(self, ids: list[int]) -> Completion:
+        finished = ids[-1] == self._tokenizer.eos_token_id
+        kept = ids[:-1] if finished else ids
+        return Completion(
+            self._tokenizer.decode(kept, skip_special_tokens=True), len(ids), finished
+        )
+
+
+class VllmEngine(_Engine):
     """One vLLM engine whose weights are swapped from branch to branch.
 
     Args:
         model: The first model's folder; all others must have its shape and tokenizer.
+        tokenizer: Their tokenizer.
         settings: How completions are drawn.
         dtype: ``float32``, ``bfloat16`` or ``float16``.
         device: ``cpu`` or ``cuda``.
         max_length: Longest prompt and completion together, in tokens.
-        chat_template: Whether prompts go through the tokenizer's chat template.
 
     Raises:
         InputError: vLLM is not installed. The engine is never changed behind the user's back.
@@ -43,45 +66,37 @@ class VllmEngine:
     def __init__(
         self,
         model: Path,
+        tokenizer: Any,
         settings: Sampling,
         dtype: str,
         device: str,
         max_length: int,
-        chat_template: bool = False,
     ) -> None:
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-        if device == "cpu":
-            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-            os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-        try:
-            import vllm
-        except ImportError as error:
-            raise InputError(
-                "engine: vllm",
-                f"vLLM cannot be imported ({error})",
-                "install it (`make` does, on Linux), or choose the other engine: "
-                "snakemake --config engine=transformers",
-            ) from None
-        self._llm = vllm.LLM(
-            model=str(model),
-            dtype=dtype,
-            seed=0,
-            max_model_len=max_length,
-            max_num_batched_tokens=max(max_length, 8192),
-            max_num_seqs=512,
-            enable_prefix_caching=True,
-            # seeded requests crash with chunked prefill on CPU (vLLM 0.32)
-            enable_chunked_prefill=device != "cpu",
-            enforce_eager=device == "cpu",
-            disable_log_stats=True,
-        )
-        self._params = vllm.SamplingParams
-        self._settings = settings
+        super().__init__(tokenizer, settings, max_length)
+        llm, self._params = _import_vllm(device)
+        on_cpu = device == "cpu"
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):
+            self._llm = llm(
+                model=str(model),
+                dtype=dtype,
+                seed=0,
+                max_model_len=max_length,
+                max_num_batched_tokens=max(max_length, 8192),
+                max_num_seqs=MAX_SEQUENCES,
+                enable_prefix_caching=True,
+                # seeded requests crash with chunked prefill on CPU (vLLM 0.32)
+                enable_chunked_prefill=not on_cpu,
+                enforce_eager=on_cpu,
+                # a known size spares the warm-up that measures one
+                kv_cache_memory_bytes=cpu_cache_bytes(model, max_length, dtype) if on_cpu else None,
+                # token ids go in and come out; a model's own settings must not change the draws
+                skip_tokenizer_init=True,
+                generation_config="vllm",
+                disable_log_stats=True,
+                use_tqdm_on_load=False,
+            )
         self._loaded = model
-        self._tokenizer = self._llm.get_tokenizer()
-        self._chat_template = chat_template
+        self._allowed = allowed_tokens(model)
 
     def use(self, model: Path) -> None:
         """Load the weights of another model of the same shape."""
@@ -93,20 +108,14 @@ class VllmEngine:
     def sample(self, requests: list[Request]) -> list[list[Completion]]:
         """Draw ``num_samples`` completions a request, each request with its own seed."""
         return [
-            [
-                Completion(o.text, len(o.token_ids), o.finish_reason == "stop")
-                for o in output.outputs
-            ]
+            [self._completion(list(sample.token_ids)) for sample in output.outputs]
             for output in self.generate(requests)
         ]
 
     def generate(self, requests: list[Request], logprobs: int | None = None) -> list[Any]:
         """VLLM's own outputs, with the chosen tokens' log-probabilities where asked for."""
+        self._check_room(requests)
         s = self._settings
-        prompts = [
-            {"prompt_token_ids": encode_prompt(self._tokenizer, r.prompt, self._chat_template)}
-            for r in requests
-        ]
         params = [
             self._params(
                 n=s.num_samples,
@@ -115,107 +124,101 @@ class VllmEngine:
                 top_k=s.top_k,
                 max_tokens=s.max_new_tokens,
                 seed=r.seed,
+                stop_token_ids=[self._tokenizer.eos_token_id],
+                allowed_token_ids=self._allowed,
+                detokenize=False,
                 logprobs=logprobs,
             )
             for r in requests
         ]
+        prompts = [{"prompt_token_ids": r.prompt} for r in requests]
         return self._llm.generate(prompts, params, use_tqdm=False)
 
 
-class TransformersEngine:
-    """Batched ``transformers.generate``, the noise of every sample fixed before the batch runs.
+def _import_vllm(device: str) -> tuple[Any, Any]:
+    # its warnings are about choices made here on purpose
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # a process more costs its start again
+    if device == "cpu":
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    try:
+        from vllm import LLM, SamplingParams
+    except ImportError as error:
+        raise InputError(
+            "engine: vllm",
+            f"vLLM cannot be imported ({error})",
+            "install it (`make` does, on Linux), or choose the other engine: "
+            "snakemake --config engine=transformers",
+        ) from None
+    gc.freeze()  # vLLM collects garbage five times as it starts, through all that imports made
+    return LLM, SamplingParams
 
-    Sample i of a request is drawn by inverting the cumulative distribution at uniforms that come
-    from the request's seed, so it does not matter which requests share a batch. Arguments as for
-    :class:`VllmEngine`.
+
+def allowed_tokens(model: Path) -> list[int] | None:
+    """Every token but those that the model suppresses; None where it suppresses none."""
+    suppressed = GenerationConfig.from_pretrained(model).suppress_tokens
+    if not suppressed:
+        return None
+    return sorted(set(range(AutoConfig.from_pretrained(model).vocab_size)) - set(suppressed))
+
+
+def cpu_cache_bytes(model: Path, max_length: int, dtype: str) -> int:
+    """Bytes of keys and values of as many sequences as vLLM runs at a time, within a limit.
+
+    Every byte is written when the engine starts, so a small model gets no more than it can use.
+    """
+    config = AutoConfig.from_pretrained(model)
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    per_token = 2 * config.num_hidden_layers * heads * head_dim * getattr(torch, dtype).itemsize
+    per_sequence = -(-max_length // CPU_BLOCK) * CPU_BLOCK * per_token
+    return min((MAX_SEQUENCES + 1) * per_sequence, CPU_CACHE_LIMIT)
+
+
+class TransformersEngine(_Engine):
+    """Batched sampling through transformers, the noise of every sample fixed before it is drawn.
+
+    The noise comes from a request's seed, so it does not matter which requests share a batch.
+    Arguments as for :class:`VllmEngine`.
     """
 
     def __init__(
         self,
         model: Path,
+        tokenizer: Any,
         settings: Sampling,
         dtype: str,
         device: str,
         max_length: int,
-        chat_template: bool = False,
     ) -> None:
-        self._settings = settings
+        super().__init__(tokenizer, settings, max_length)
         self._dtype = getattr(torch, dtype)
         self._device = device
-        self._max_length = max_length
-        self._chat_template = chat_template
         self._loaded: Path | None = None
         self.use(model)
 
     def use(self, model: Path) -> None:
         """Load the weights of another model."""
         if model != self._loaded:
-            self._model, self._tokenizer = load(model, self._dtype)
-            self._model.to(self._device).eval()
+            self._model = load(model, self._dtype)[0].to(self._device).eval()
             self._loaded = model
 
-    @torch.inference_mode()
     def sample(self, requests: list[Request]) -> list[list[Completion]]:
         """Draw ``num_samples`` completions a request, each request with its own seed."""
+        self._check_room(requests)
         s, tokenizer = self._settings, self._tokenizer
-        prompts = [encode_prompt(tokenizer, r.prompt, self._chat_template) for r in requests]
-        longest = max(map(len, prompts))
-        pad = tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts])
-        mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
-        limit = min(s.max_new_tokens, self._max_length - longest)
-        noise = torch.cat([uniforms(r.seed, s.num_samples, limit) for r in requests])
-        output = self._model.generate(
-            input_ids=ids.repeat_interleave(s.num_samples, 0).to(self._device),
-            attention_mask=mask.repeat_interleave(s.num_samples, 0).to(self._device),
-            generation_config=GenerationConfig(
-                do_sample=False,
-                max_new_tokens=limit,
-                pad_token_id=pad,
-                eos_token_id=tokenizer.eos_token_id,
-            ),
-            logits_processor=LogitsProcessorList([InverseCdf(s, noise.to(self._device), longest)]),
-        )[:, longest:]
-        completions = [self._completion(row) for row in output.tolist()]
-        return [
-            completions[start : start + s.num_samples]
-            for start in range(0, len(completions), s.num_samples)
-        ]
-
-    def _completion(self, ids: list[int]) -> Completion:
-        eos = self._tokenizer.eos_token_id
-        finished = eos in ids
-        kept = ids[: ids.index(eos)] if finished else ids
-        text = self._tokenizer.decode(kept, skip_special_tokens=True)
-        return Completion(text, len(kept) + finished, finished)
+        shape = (s.num_samples, s.max_new_tokens)
+        noise = np.stack([np.random.default_rng(r.seed).random(shape) for r in requests])
+        rollouts = draw(
+            self._model,
+            [request.prompt for request in requests],
+            torch.from_numpy(noise),
+            s,
+            tokenizer.eos_token_id,
+            tokenizer.pad_token_id,
+        )
+        return [[self._completion(ids) for ids in group] for group in rollouts.completions]
 
 
-class InverseCdf(LogitsProcessor):
-    """Leaves one token a row: the one at which the cumulative distribution passes the noise."""
-
-    def __init__(self, settings: Sampling, noise: torch.Tensor, prompt_length: int) -> None:
-        self._noise = noise
-        self._prompt_length = prompt_length
-        self._warpers = LogitsProcessorList([TemperatureLogitsWarper(settings.temperature)])
-        if settings.top_k:
-            self._warpers.append(TopKLogitsWarper(settings.top_k))
-        if settings.top_p < 1:
-            self._warpers.append(TopPLogitsWarper(settings.top_p))
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores (rows, vocabulary) with everything but the drawn token at minus infinity."""
-        warped = self._warpers(input_ids, scores.float())
-        cdf = torch.softmax(warped.double(), dim=-1).cumsum(-1)
-        level = self._noise[:, input_ids.shape[1] - self._prompt_length].unsqueeze(-1)
-        drawn = torch.searchsorted(cdf, level * cdf[:, -1:], right=True)
-        drawn = drawn.clamp(max=scores.shape[-1] - 1)
-        return torch.full_like(scores, -torch.inf).scatter(-1, drawn, 0.0)
-
-
-def uniforms(seed: int, rows: int, columns: int) -> torch.Tensor:
-    """Uniform noise on [0, 1) for one request, (rows, columns), float64."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand((rows, columns), generator=generator, dtype=torch.float64)
-
-
-ENGINES = {"vllm": VllmEngine, "transformers": TransformersEngine}
+ENGINES: dict[str, Callable[..., Engine]] = {"vllm": VllmEngine, "transformers": TransformersEngine}

@@ -251,12 +251,13 @@ def expected_max(rewards: ArrayLike, k: ArrayLike) -> float | FloatArray:
             at least 1.
 
     """
-    pools = np.sort(np.asarray(rewards, dtype=np.float64), axis=-1)
+    pools = np.asarray(rewards, dtype=np.float64)
     if pools.ndim == 0 or pools.shape[-1] == 0:
         raise ValueError("expected_max needs a pool of at least one reward")
     if not np.all(np.isfinite(pools)):
         raise ValueError("rewards must be finite")
     budgets = _budgets(k)
+    pools = np.sort(pools, axis=-1)
     m = pools.shape[-1]
     below = np.power.outer(np.arange(1, m) / m, budgets)
     shortfall = np.tensordot(np.diff(pools, axis=-1), below, axes=1)

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 Items = TypeVar("Items", bound=tuple)
 
@@ -24,8 +32,13 @@ def _words(cell: Any) -> Any:
     return cell.split() if isinstance(cell, str) else cell
 
 
+def _dash_is_none(cell: Any, parse: ValidatorFunctionWrapHandler) -> Any:
+    return () if cell == "-" else parse(cell)
+
+
 Distinct = AfterValidator(distinct)
 Words = BeforeValidator(_words)  # a cell of a sheet that holds words separated by blanks
+DashIsNone = WrapValidator(_dash_is_none)  # and - where there are none
 
 # strict: neither text in quotes nor yes or no passes for a number
 Count = Annotated[int, Field(gt=0, strict=True)]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from compute_aligned.answers import extract_answer, grade, group_votes
 from compute_aligned.records import Problem
+from compute_aligned.rewards import INVALID_REWARD, conditional_reward, unconditional_reward
+from compute_aligned.settings import RewardName
 
 
 @dataclass(frozen=True)
@@ -41,4 +43,30 @@ def answer_reward(problem: Problem, texts: Sequence[str], grader: str) -> Grades
     )
 
 
-REWARDS: dict[str, Reward] = {"answer": answer_reward}
+def protein_unconditional_reward(problem: Problem, texts: Sequence[str], grader: str) -> Grades:
+    """The landscape of the unconditional protein task (PAPER section 4), whatever the problem."""
+    return _protein_grades([unconditional_reward(text) for text in texts])
+
+
+def protein_conditional_reward(problem: Problem, texts: Sequence[str], grader: str) -> Grades:
+    """The landscape of the conditional protein task (PAPER section 4).
+
+    Raises:
+        ValueError: The problem has no input sequence.
+
+    """
+    if problem.input_sequence is None:
+        raise ValueError(f"problem {problem.id} has no input sequence to reward a completion by")
+    return _protein_grades([conditional_reward(text, problem.input_sequence) for text in texts])
+
+
+def _protein_grades(rewards: list[float]) -> Grades:
+    """No landscape goes down to the reward of what is no protein."""
+    return Grades(rewards=rewards, valid=[reward != INVALID_REWARD for reward in rewards])
+
+
+REWARDS: dict[RewardName, Reward] = {
+    "answer": answer_reward,
+    "protein_unconditional": protein_unconditional_reward,
+    "protein_conditional": protein_conditional_reward,
+}

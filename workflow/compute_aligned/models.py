@@ -2,8 +2,12 @@
 
 A saved model is a folder in the Hugging Face format with its tokenizer, so that transformers and
 vLLM read the same files. Imported only by the verbs that need torch and transformers.
+
+A model may have suppressed tokens: ``suppress_tokens`` of its generation config. They have no
+probability in a completion, whether it is sampled, by either engine, or scored.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,16 +65,23 @@ def build(settings: ScratchModel | PretrainedModel, seed: int, dtype: torch.dtyp
             eos_token_id=tokenizer.eos_token_id,
         )
     )
+    if settings.prompt_only:
+        suppressed = tokenizer.convert_tokens_to_ids(list(settings.prompt_only))
+        model.generation_config.suppress_tokens = suppressed
     return model.to(dtype), tokenizer
 
 
 def build_tokenizer(settings: ScratchModel) -> PreTrainedTokenizerFast:
-    """A tokenizer with one token for each entry of the vocabulary, cutting characters or words."""
+    """A tokenizer with one token for each entry of the vocabulary, cutting characters or words.
+
+    As in GPT-2, the token that ends a text stands for its beginning too, see :func:`encode_prompt`.
+    """
     characters = settings.split == "characters"
-    words = [PAD, EOS, UNKNOWN, *settings.vocabulary.split()]
+    words = [PAD, EOS, UNKNOWN, *settings.vocabulary.split(), *settings.prompt_only]
     tokenizer = Tokenizer(WordLevel({w: i for i, w in enumerate(words)}, unk_token=UNKNOWN))
+    pieces = "|".join([*map(re.escape, settings.prompt_only), "."])
     tokenizer.pre_tokenizer = (
-        pre_tokenizers.Split(Regex("."), "isolated")
+        pre_tokenizers.Split(Regex(pieces), "isolated")
         if characters
         else pre_tokenizers.WhitespaceSplit()
     )
@@ -79,6 +90,7 @@ def build_tokenizer(settings: ScratchModel) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,
+        bos_token=EOS,
         eos_token=EOS,
         unk_token=UNKNOWN,
         model_max_length=settings.max_length,
@@ -98,8 +110,7 @@ def load(name: str | Path, dtype: torch.dtype, revision: str | None = None) -> t
         InputError: It is not there, or is no whole model that transformers can read.
 
     """
-    if isinstance(name, Path) and not (name / "config.json").is_file():
-        raise InputError(name, "there is no model in this folder", "run the rule that trains it")
+    _check_folder(name)
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             name, dtype=dtype, revision=revision, output_loading_info=True
@@ -113,6 +124,7 @@ def load(name: str | Path, dtype: torch.dtype, revision: str | None = None) -> t
 
 def load_tokenizer(name: str | Path, revision: str | None = None) -> Any:
     """Load a tokenizer alone; arguments and errors as for :func:`load`."""
+    _check_folder(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
     except (OSError, ValueError) as error:
@@ -120,6 +132,11 @@ def load_tokenizer(name: str | Path, revision: str | None = None) -> Any:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def _check_folder(name: str | Path) -> None:
+    if isinstance(name, Path) and not (name / "config.json").is_file():
+        raise InputError(name, "there is no model in this folder", "run the rule that trains it")
 
 
 def _unreadable(name: str | Path, problem: object) -> InputError:
@@ -143,8 +160,11 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
 def encode_prompt(tokenizer: Any, prompt: str, chat_template: bool = False) -> list[int]:
     """The token ids of a prompt, as training and both sampling engines see it.
 
+    An empty prompt is the beginning-of-sequence token.
+
     Raises:
         InputError: The prompt has a character or word that is not in the vocabulary.
+        ValueError: The prompt is empty, and the tokenizer has no beginning-of-sequence token.
 
     """
     if chat_template:
@@ -152,7 +172,10 @@ def encode_prompt(tokenizer: Any, prompt: str, chat_template: bool = False) -> l
         return list(
             tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=False)
         )
-    return _known(tokenizer, prompt, list(tokenizer(prompt)["input_ids"]))
+    if not prompt and tokenizer.bos_token_id is None:
+        raise ValueError("this tokenizer has no token for an empty prompt")
+    ids = list(tokenizer(prompt)["input_ids"])
+    return _known(tokenizer, prompt, ids) or [tokenizer.bos_token_id]
 
 
 def encode_completion(tokenizer: Any, text: str) -> list[int]:
@@ -225,6 +248,14 @@ def collate(
     return Batch(torch.tensor(rows, device=device), attention, attention[:, before:].float())
 
 
+def suppress(model: Any, logits: torch.Tensor) -> torch.Tensor:
+    """Logits, (..., vocabulary), with minus infinity at the model's suppressed tokens."""
+    tokens = model.generation_config.suppress_tokens
+    if not tokens:
+        return logits
+    return logits.index_fill(-1, torch.tensor(tokens, device=logits.device), -torch.inf)
+
+
 def token_log_probs(model: Any, batch: Batch, temperature: float = 1.0) -> torch.Tensor:
     """Log-probabilities of the completions' tokens, (B, C); 0 where there is padding.
 
@@ -241,7 +272,7 @@ def token_log_probs(model: Any, batch: Batch, temperature: float = 1.0) -> torch
         logits_to_keep=length + 1,
         use_cache=False,
     ).logits[:, :-1]
-    log_probs = torch.log_softmax(logits.float() / temperature, dim=-1)
+    log_probs = torch.log_softmax(suppress(model, logits).float() / temperature, dim=-1)
     chosen = log_probs.gather(-1, batch.completion_ids.unsqueeze(-1)).squeeze(-1)
     return torch.where(batch.completion_mask.bool(), chosen, 0.0)
 

@@ -145,7 +145,12 @@ def clipped_ratio_loss(
     return -_completion_only(surrogate, mask).sum(dim=1).mean()
 
 
-def kl_penalty(token_log_probs: Tensor, reference_log_probs: Tensor, mask: Tensor) -> Tensor:
+def kl_penalty(
+    token_log_probs: Tensor,
+    reference_log_probs: Tensor,
+    mask: Tensor,
+    counts: Tensor | None = None,
+) -> Tensor:
     """Mean of ``exp(d) - d - 1``, d = log pi_ref - log pi, over completion tokens, a scalar.
 
     Not negative, and an unbiased estimate of KL(pi || pi_ref) at tokens sampled from pi. The mean
@@ -157,17 +162,21 @@ def kl_penalty(token_log_probs: Tensor, reference_log_probs: Tensor, mask: Tenso
         token_log_probs: Under the policy being trained, shape (B, T).
         reference_log_probs: Under the reference policy, shape (B, T); taken as constants.
         mask: Completion tokens, bool, shape (B, T).
+        counts: How many equal sequences each one stands for, shape (B,); one each where None.
 
     Raises:
         ValueError: The (B, T) shapes differ, or the mask has no completion token.
 
     """
     _check_same_shape(token_log_probs, reference_log_probs)
-    num_tokens = mask.sum()
-    if num_tokens == 0:
+    num_tokens = mask.sum(dim=1)
+    if counts is None:
+        counts = torch.ones_like(num_tokens)
+    total = (num_tokens * counts).sum()
+    if total == 0:
         raise ValueError("the mask has no completion token")
     d = _completion_only(reference_log_probs.detach() - token_log_probs, mask)
-    return (torch.expm1(d) - d).sum() / num_tokens
+    return ((torch.expm1(d) - d).sum(dim=1) * counts).sum() / total
 
 
 def _completion_only(values: Tensor, mask: Tensor) -> Tensor:

@@ -8,17 +8,21 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
 from pathlib import Path
 from typing import Any
 
 from compute_aligned.errors import InputError
+from compute_aligned.proteins import LengthRange, conditional_pairs, pretraining_sequences
 from compute_aligned.records import MEND_ROW, Problem, read_json_lines
 from compute_aligned.settings import Problems
 from compute_aligned.sources import (
     GeneratedSource,
     HubSource,
     JsonlSource,
+    MultiplicationSource,
+    ProteinPairsSource,
+    ProteinSequencesSource,
     ReasoningGymSource,
     RowKey,
     Source,
@@ -43,6 +47,10 @@ def raw_problems(source: Source, known_revision: str | None = None) -> tuple[lis
     if isinstance(source, GeneratedSource):
         problems = list(products(source.low, source.high, source.seed))
         return problems, f"generated, seed {source.seed}"
+    if isinstance(source, MultiplicationSource):
+        return list(multiplications(source.digits)), f"generated, {source.digits} digits"
+    if isinstance(source, ProteinPairsSource | ProteinSequencesSource):
+        return list(proteins(source)), f"generated, seed {source.seed}"
     if isinstance(source, ReasoningGymSource):
         return _reasoning_gym(source)
     if isinstance(source, JsonlSource):
@@ -64,6 +72,47 @@ def products(low: int, high: int, seed: int) -> Iterator[Problem]:
             group=group,
             prompt=f"{a:0{width}d}*{b:0{width}d}=",
             answer=str(a * b),
+        )
+
+
+def multiplications(digits: int) -> Iterator[Problem]:
+    """One problem ``aaaa*b=`` for every a of ``digits`` digits and every b from 2 to 9.
+
+    Answers have ``digits + 1`` digits throughout, so that every completion has the same length.
+    """
+    for a, b in product(range(10 ** (digits - 1), 10**digits), range(2, 10)):
+        yield Problem(
+            id=f"multiplication/{a}*{b}",
+            group="*".join(map(str, sorted((a, b)))),
+            prompt=f"{a}*{b}=",
+            answer=f"{a * b:0{digits + 1}d}",
+        )
+
+
+def proteins(source: ProteinPairsSource | ProteinSequencesSource) -> Iterator[Problem]:
+    """Synthetic proteins as problems: the answer is the protein that the model learns to write."""
+    if isinstance(source, ProteinPairsSource):
+        examples = conditional_pairs(
+            source.size,
+            source.seed,
+            LengthRange(*source.input_lengths),
+            LengthRange(*source.output_lengths),
+        )
+    else:
+        examples = pretraining_sequences(
+            source.size,
+            source.seed,
+            LengthRange(*source.lengths),
+            source.share_mean,
+            source.share_sd,
+        )
+    for example in examples:
+        yield Problem(
+            id=example.id,
+            group=example.input_sequence or example.target,
+            prompt=example.prompt,
+            answer=example.target,
+            input_sequence=example.input_sequence or None,
         )
 
 
@@ -171,18 +220,9 @@ def _json_lines(source: JsonlSource) -> tuple[list[Problem], str]:
 def _hub(source: HubSource, known_revision: str | None) -> tuple[list[Problem], str]:
     """A data set of the Hub; its revision is ``name@commit``, the commit as the cache has it."""
     from datasets import load_dataset
-    from huggingface_hub import snapshot_download
 
     name = source.source.removeprefix("hub:")
-    try:
-        snapshot = Path(snapshot_download(name, repo_type="dataset", revision=source.revision))
-        splits = load_dataset(str(snapshot), source.configuration)
-    except Exception as error:  # the two have no common base for what can go wrong here
-        raise InputError(
-            source.source,
-            f"the data set cannot be had: {type(error).__name__}: {str(error).splitlines()[0]}",
-            "check the name and the network, or download it first where there is one",
-        ) from error
+    snapshot = _snapshot(source, name)
     known_name, _, known_commit = (known_revision or "").partition("@")
     if source.revision is None and known_name == name and known_commit != snapshot.name:
         raise InputError(
@@ -190,12 +230,38 @@ def _hub(source: HubSource, known_revision: str | None) -> tuple[list[Problem], 
             f"its revision is now {snapshot.name}; an earlier run recorded {known_commit}",
             "set the source's revision to the one you want",
         )
+    try:
+        splits = load_dataset(str(snapshot), source.configuration)
+    except Exception as error:  # from wrong names of configurations to files of any kind
+        raise InputError(
+            source.source,
+            f"the data set cannot be read: {_in_brief(error.__cause__ or error)}",
+            f"check the source's configuration, and the files in {snapshot}",
+        ) from error
     rows = [
         (f"{source.source} {split}[{index}]", dict(row) | {"official_split": kind})
         for kind, split in source.splits.items()
         for index, row in enumerate(_split_of(splits, split, source))
     ]
     return _problems(rows, source.fields), f"{name}@{snapshot.name}"
+
+
+def _snapshot(source: HubSource, name: str) -> Path:
+    """The folder of the data set's files in the cache, named by the commit; downloads if it can."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, repo_type="dataset", revision=source.revision))
+    except Exception as error:  # the client has no common base for what can go wrong
+        raise InputError(
+            source.source,
+            f"the data set cannot be had: {_in_brief(error)}",
+            "check the name and the network, or download it first where there is one",
+        ) from error
+
+
+def _in_brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _split_of(splits: Any, name: str, source: HubSource) -> Any:

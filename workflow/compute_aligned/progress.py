@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line every ten seconds in a log file."""
+"""Progress of long work: a bar on a terminal, a line every ten seconds in a log file; notices."""
 
 import sys
 from collections.abc import Iterable
@@ -7,6 +7,11 @@ from typing import TypeVar
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+
+
+def notice(message: str) -> None:
+    """Say something that the user should know, without breaking a bar."""
+    tqdm.write(message, file=sys.stderr)
 
 
 def track(

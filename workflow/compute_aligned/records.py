@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from compute_aligned.errors import InputError
 from compute_aligned.validation import read_text, validated
@@ -25,17 +25,29 @@ class Problem(BaseModel):
 
     ``group`` names what makes two problems the same; no group is in two splits.
     ``official_split`` is the split that the source itself puts the problem in, if it has any.
+    ``input_sequence`` is the protein in a prompt, where the reward depends on it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(min_length=1)
     group: str
-    prompt: str = Field(min_length=1)
+    prompt: str
     answer: str = Field(min_length=1)
     solution: str | None = None
     level: int | None = None
     official_split: str | None = None
+    input_sequence: str | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _can_be_written(cls, value: object) -> object:
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError:  # JSON can spell it, UTF-8 cannot
+                raise ValueError(f"half a surrogate pair is no text: {value!a:.60}") from None
+        return value
 
     def target(self, kind: str) -> str:
         """What a model is trained to write: the answer, or the worked solution.
@@ -69,6 +81,29 @@ STEPS = pa.schema(
     ]
 )
 
+RL_STEPS = pa.schema(
+    [
+        ("step", pa.int64()),
+        ("loss", pa.float64()),
+        ("kl", pa.float64()),
+        ("grad_norm", pa.float64()),
+        ("clipped", pa.bool_()),
+        ("tokens", pa.int64()),
+        ("mean_tokens", pa.float64()),
+        ("mean_reward", pa.float64()),
+        ("success_share", pa.float64()),
+        ("invalid_share", pa.float64()),
+        ("unfinished_share", pa.float64()),
+        ("all_wrong_share", pa.float64()),
+        ("entropy", pa.float64()),
+        *[
+            (f"{name}_q{q:02d}", pa.float64())
+            for name in ("log_p", "weight", "gain")
+            for q in (5, 25, 50, 75, 95)
+        ],
+    ]
+)
+
 SAMPLES = pa.schema(
     [
         ("branch", pa.string()),
@@ -91,6 +126,22 @@ SCORES = pa.schema(
         ("mean_tokens", pa.float64()),
         ("votes", pa.list_(pa.string())),
         ("correct", pa.list_(pa.bool_())),
+    ]
+)
+
+# one entry a sample in the lists; what is no protein has a reward but neither share nor residues
+PROTEIN_SCORES = pa.schema(
+    [
+        ("branch", pa.string()),
+        ("problem", pa.string()),
+        ("num_samples", pa.int32()),
+        ("num_invalid", pa.int32()),
+        ("num_unfinished", pa.int32()),
+        ("mean_tokens", pa.float64()),
+        ("input_share", pa.float64()),
+        ("rewards", pa.list_(pa.float64())),
+        ("shares", pa.list_(pa.float64())),
+        ("residues", pa.list_(pa.int32())),
     ]
 )
 
@@ -147,8 +198,7 @@ def replacing(path: Path) -> Iterator[Path]:
     # one name a path, not a random one: what a killed job left behind is overwritten by its rerun
     temporary = path.with_name(f".{path.name}.partial")
     replaced = path.with_name(f".{path.name}.replaced")
-    for leftover in (temporary, replaced):
-        _remove(leftover)
+    _tidy(path, temporary, replaced)
     try:
         with disk_errors(path):
             yield temporary
@@ -157,7 +207,14 @@ def replacing(path: Path) -> Iterator[Path]:
                 path.replace(replaced)
             temporary.replace(path)
     finally:
-        _remove(temporary)
+        _tidy(path, temporary, replaced)
+
+
+def _tidy(path: Path, temporary: Path, replaced: Path) -> None:
+    """Put back a folder whose replacement did not arrive; remove what is left over."""
+    if replaced.exists() and not path.exists():
+        replaced.replace(path)
+    _remove(temporary)
     _remove(replaced)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from compute_aligned import config
 from compute_aligned.errors import InputError
-from compute_aligned.settings import Metric, PaperItem
+from compute_aligned.settings import PaperItem
 
 COLUMNS = ["table", "family", "branch", "metric", "budget", "value", "unit", "source"]
 
@@ -38,7 +38,7 @@ class Display:
     paper_data: str
 
 
-DISPLAY: dict[Metric, Display] = {
+DISPLAY: dict[str, Display] = {
     "pass@k": Display("pass@k", "percent", "percentage points", 1, "Mistral-7B", "MATH"),
     "maj@k": Display("maj@k", "percent", "percentage points", 1, "Mistral-7B", "MATH"),
     "expected_max@k": Display(

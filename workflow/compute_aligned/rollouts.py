@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from compute_aligned.decoding import invert, token_distribution
+from compute_aligned.models import suppress
 from compute_aligned.settings import Decoding
 
 # Keeps the noise apart from the orders of the data, which the same run seed decides. It comes last:
@@ -90,7 +91,7 @@ def draw(
     cache = output.past_key_values
     cache.batch_repeat_interleave(group_size)
     mask = mask.repeat_interleave(group_size, 0)
-    logits = output.logits[:, -1].repeat_interleave(group_size, 0)
+    logits = suppress(model, output.logits[:, -1]).repeat_interleave(group_size, 0)
     rows = torch.arange(len(noise), device=model.device)
     for position in range(limit):
         tokens = invert(token_distribution(logits, settings), noise[rows, position])
@@ -102,13 +103,14 @@ def draw(
             rows, tokens, mask = rows[going_on], tokens[going_on], mask[going_on]
             cache.batch_select_indices(going_on.nonzero().squeeze(-1))
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-        logits = model(
+        output = model(
             input_ids=tokens.unsqueeze(-1),
             attention_mask=mask,
             position_ids=mask.sum(-1, keepdim=True) - 1,
             past_key_values=cache,
             use_cache=True,
-        ).logits[:, -1]
+        )
+        logits = suppress(model, output.logits[:, -1])
     return drawn.rollouts(num_prompts, group_size, eos)
 
 

@@ -3,28 +3,42 @@
 One call draws for the warm-up and every branch with one engine. What is drawn is kept in a store
 beside the declared outputs, keyed by the model's bytes, the sampling settings and the seed: a
 changed branch redraws that branch alone, and a killed job continues at the block where it stopped.
-A problem's samples depend on its id and the seed, never on what else is drawn, so a resumed run, a
-sharded run and a plain run agree.
+A problem's samples depend on its id, its prompt and the seed, never on what else is drawn, so a
+resumed run and a plain run agree.
 """
 
 import hashlib
+import itertools
+import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from compute_aligned.errors import InputError
-from compute_aligned.progress import track
+from compute_aligned.models import check_length, encode_prompt
+from compute_aligned.progress import notice, track
 from compute_aligned.records import SAMPLES, Problem, read_table, write_table
 from compute_aligned.settings import Sampling
+
+SEEDS = 2**32  # torch's generator takes more bits of a seed on a GPU, but these on a CPU
+
+Prompts = dict[str, list[int]]  # problem id to the token ids of its prompt
 
 
 @dataclass(frozen=True)
 class Completion:
-    """One sampled completion; ``finished`` says that it ended by itself, not at the limit."""
+    """One sampled completion.
+
+    Attributes:
+        text: Without the end-of-sequence token.
+        num_tokens: With it.
+        finished: Whether it ended by itself, not at the limit.
+
+    """
 
     text: str
     num_tokens: int
@@ -33,9 +47,9 @@ class Completion:
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt to draw from, and the seed of its first sample."""
+    """The token ids of a prompt to draw from, and the seed of its first sample."""
 
-    prompt: str
+    prompt: list[int]
     seed: int
 
 
@@ -49,10 +63,36 @@ class Engine(Protocol):
         """Draw every request's completions, in order; a request's draws depend on it alone."""
 
 
+def encode(
+    tokenizer: Any,
+    problems: Sequence[Problem],
+    max_new_tokens: int,
+    max_length: int,
+    chat_template: bool,
+) -> Prompts:
+    """The prompts of problems, each with room for a whole completion.
+
+    Args:
+        tokenizer: The models'.
+        problems: The test problems.
+        max_new_tokens: Tokens of the longest completion.
+        max_length: Tokens that prompt and completion may take together.
+        chat_template: Whether prompts go through the tokenizer's chat template.
+
+    Raises:
+        InputError: A prompt is too long, or has no token for some of its text.
+
+    """
+    prompts = {p.id: encode_prompt(tokenizer, p.prompt, chat_template) for p in problems}
+    for problem, prompt in prompts.items():
+        check_length(f"problem {problem}", len(prompt) + max_new_tokens, max_length)
+    return prompts
+
+
 def sample_family(
     start: Callable[[Path], Engine],
     models: dict[str, Path],
-    problems: list[Problem],
+    prompts: Prompts,
     settings: Sampling,
     seed: int,
     store: Path,
@@ -63,11 +103,14 @@ def sample_family(
     Args:
         start: Starts the engine with a model's folder; called only if anything has to be drawn.
         models: Branch id to model folder.
-        problems: The test problems.
+        prompts: What to draw from; every completion has room in the model.
         settings: How many samples, and how they are drawn.
         seed: The run's seed; each problem derives its own from it.
         store: Folder that finished blocks are kept in.
         identity: Whatever else the samples depend on, such as the engine and its dtype.
+
+    Raises:
+        InputError: A folder has no model.
 
     """
     engine = None
@@ -75,35 +118,48 @@ def sample_family(
     for branch, folder in models.items():
         shelf = store / _key(folder, settings, seed, identity)
         shelves.append(shelf)
-        for number, block in blocks(problems, settings.block_size, branch):
-            path = shelf / f"{number:05d}-{_digest(*(p.id + p.prompt for p in block))}.parquet"
-            if not path.exists():
+        for name, block in blocks(prompts, settings.block_size, branch):
+            path = shelf / f"{name}.parquet"
+            samples = stored(path)
+            if samples is None:
                 engine = engine or start(folder)
                 engine.use(folder)
                 write_table(path, draw(engine, branch, block, settings, seed), SAMPLES)
-            tables.append(relabelled(read_table(path, SAMPLES), branch))
+                samples = read_table(path, SAMPLES)
+            tables.append(relabelled(samples, branch))
     prune(store, shelves)
     return pa.concat_tables(tables)
 
 
-def blocks(
-    problems: list[Problem], size: int, description: str
-) -> Iterator[tuple[int, list[Problem]]]:
-    """Problems in numbered blocks, with progress. Blocks are fixed, whatever is already done."""
-    starts = range(0, len(problems), size)
+def blocks(prompts: Prompts, size: int, description: str) -> Iterator[tuple[str, Prompts]]:
+    """Prompts in named blocks, with progress. Blocks are fixed, whatever is already done."""
+    starts = range(0, len(prompts), size)
     for start in track(starts, description, len(starts), unit="block"):
-        yield start // size, problems[start : start + size]
+        block = dict(itertools.islice(prompts.items(), start, start + size))
+        yield f"{start // size:05d}-{_digest(json.dumps(block))}", block
 
 
-def draw(
-    engine: Engine, branch: str, block: list[Problem], settings: Sampling, seed: int
-) -> list[dict]:
+def stored(path: Path) -> pa.Table | None:
+    """The samples of a finished block; None where there is no block, or none that can be read."""
+    if not path.exists():
+        return None
+    try:
+        return read_table(path, SAMPLES)
+    except InputError as error:
+        notice(f"{error.where}: {error.problem}; its samples are drawn again")
+        return None
+
+
+def draw(engine: Engine, branch: str, block: Prompts, settings: Sampling, seed: int) -> list[dict]:
     """The samples of one block of problems, as rows."""
-    requests = [Request(p.prompt, problem_seed(p.id, seed, settings.num_samples)) for p in block]
+    requests = [
+        Request(prompt, problem_seed(problem, seed, settings.num_samples))
+        for problem, prompt in block.items()
+    ]
     return [
         {
             "branch": branch,
-            "problem": problem.id,
+            "problem": problem,
             "sample": index,
             "text": completion.text,
             "num_tokens": completion.num_tokens,
@@ -117,11 +173,11 @@ def draw(
 def problem_seed(problem: str, seed: int, num_samples: int) -> int:
     """The seed of a problem's first sample; sample i of the problem uses this plus i.
 
-    Seeds of two problems are at least ``num_samples`` apart (or equal, one time in 2**48), so no
-    two samples share one.
+    Seeds of two problems are at least ``num_samples`` apart, or equal with probability
+    ``num_samples / 2**32``.
     """
-    digest = hashlib.blake2b(f"{seed}:{problem}".encode(), digest_size=6).digest()
-    return int.from_bytes(digest, "big") * num_samples
+    digest = hashlib.blake2b(f"{seed}:{problem}".encode(), digest_size=16).digest()
+    return int.from_bytes(digest, "big") % (SEEDS // num_samples) * num_samples
 
 
 def relabelled(samples: pa.Table, branch: str) -> pa.Table:

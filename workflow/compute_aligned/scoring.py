@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from compute_aligned.answers import extract_answer, grade, group_votes
-from compute_aligned.estimators import maj_at_ks, pass_at_k, plurality_correct
+from compute_aligned.errors import InputError
+from compute_aligned.estimators import expected_max, maj_at_ks, pass_at_k, plurality_correct
 from compute_aligned.progress import track
 from compute_aligned.records import SAMPLES, Problem
-from compute_aligned.settings import Metric
+from compute_aligned.settings import Metric, budgets_up_to
 
 
 def score(samples: pa.Table, problems: list[Problem], grader: str) -> list[dict]:
@@ -22,10 +23,21 @@ def score(samples: pa.Table, problems: list[Problem], grader: str) -> list[dict]
         samples: Table of ``records.SAMPLES``.
         problems: The problems sampled, with their reference answers.
         grader: ``paper`` or ``symbolic``, see :mod:`compute_aligned.answers`.
+
+    Raises:
+        InputError: There are samples of a problem that is not among ``problems``.
+
     """
     gold = {problem.id: problem.answer for problem in problems}
+    unknown = set(samples["problem"].unique().to_pylist()) - gold.keys()
+    if unknown:
+        raise InputError(
+            f"problem {min(unknown)}",
+            "it has samples, and is not among the problems given",
+            "give the problems that the samples were drawn from, or draw them again",
+        )
     rows = []
-    groups = list(_by_problem(samples))
+    groups = list(by_problem(samples))
     for branch, problem, texts, lengths, finished in track(groups, "scoring", len(groups)):
         answers = group_votes([extract_answer(text) for text in texts], grader)
         correct = grade(answers, gold[problem], grader)
@@ -62,28 +74,24 @@ def outcomes(scores: list[dict], metrics: tuple[Metric, ...]) -> list[dict]:
     return rows
 
 
-def budgets_up_to(num_samples: int) -> list[int]:
-    """Powers of two up to what was sampled, and that number itself."""
-    powers = [2**i for i in range(num_samples.bit_length())]
-    return sorted({*powers, num_samples})
-
-
 def _values(row: dict, metric: Metric, budgets: list[int]) -> dict[str, list[dict]]:
     match metric:
         case "pass@k":
             values = pass_at_k(row["num_samples"], row["num_correct"], budgets)
         case "maj@k":
             values = maj_at_ks(row["votes"], row["correct"], budgets)
-        case _:
-            raise ValueError(f"{metric} is not a metric of problems with answers")
-    points = {metric: [{"k": k, "value": v} for k, v in zip(budgets, values, strict=True)]}
+        case "expected_max@k":
+            values = expected_max(row["rewards"], budgets)
+    points: dict[str, list[dict]] = {
+        metric: [{"k": k, "value": v} for k, v in zip(budgets, values, strict=True)]
+    }
     if metric == "maj@k":
         exact = plurality_correct(row["votes"], row["correct"])
         points["plurality"] = [{"k": row["num_samples"], "value": exact}]
     return points
 
 
-def _by_problem(samples: pa.Table) -> Iterator[tuple[str, str, list[Any], list[Any], list[Any]]]:
+def by_problem(samples: pa.Table) -> Iterator[tuple[str, str, list[Any], list[Any], list[Any]]]:
     """Branch, problem, texts, lengths and finished flags of each run of rows of one problem."""
     columns = [samples[name].to_pylist() for name in SAMPLES.names]
     branch, problem, _, text, tokens, finished = columns

@@ -4,6 +4,7 @@ These models are the one definition of the configuration. ``workflow/schemas/*.j
 from them (``make schemas``) for editors; ``config/README.md`` explains every key in words.
 """
 
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from pydantic import (
 
 from compute_aligned.fields import (
     Count,
+    DashIsNone,
     DecayRate,
     Distinct,
     Name,
@@ -36,10 +38,11 @@ from compute_aligned.fields import (
     Words,
     distinct,
 )
-from compute_aligned.sources import GeneratedSource, ReasoningGymSource, Source
+from compute_aligned.sources import HubSource, JsonlSource, Source
 
 Engine = Literal["vllm", "transformers"]
 Metric = Literal["pass@k", "maj@k", "expected_max@k"]
+RewardName = Literal["answer", "protein_unconditional", "protein_conditional"]
 
 # --- problems -------------------------------------------------------------------------------
 
@@ -69,10 +72,13 @@ class ScratchModel(Settings):
     """A small Mistral, randomly initialised, with a fixed vocabulary.
 
     ``vocabulary`` lists the tokens separated by blanks; ``split`` says how text is cut into them.
+    ``prompt_only`` lists pieces of text that are one token each, stand in prompts, and have no
+    probability in completions.
     """
 
     split: Literal["characters", "words"] = "characters"
     vocabulary: Text
+    prompt_only: Annotated[tuple[Text, ...], Distinct] = ()
     hidden_size: Count
     intermediate_size: Count
     layers: Count
@@ -82,7 +88,9 @@ class ScratchModel(Settings):
 
     @model_validator(mode="after")
     def _tokens_are_distinct(self) -> "ScratchModel":
-        distinct(tuple(self.vocabulary.split()))
+        distinct((*self.vocabulary.split(), *self.prompt_only))
+        if self.prompt_only and self.split == "words":
+            raise ValueError("prompt_only goes with split: characters; words are cut at blanks")
         return self
 
 
@@ -214,7 +222,7 @@ class Rl(Settings):
     prompts_per_step: Count
     group_size: Annotated[int, Field(ge=2, strict=True)]
     rollout: Decoding
-    reward: Literal["answer"]
+    reward: RewardName
     success_estimate: Literal[
         "sequence_probability", "smoothed_success", "group_quantile", "history_quantile"
     ]
@@ -235,16 +243,40 @@ class Rl(Settings):
 
 
 class Family(Settings):
-    """One experiment: problems, a model, a warm-up, the branches trained from it, evaluation."""
+    """One experiment: problems, a model, a warm-up, the branches trained from it, evaluation.
+
+    Branches are trained by fine-tuning (``sft``) or by reinforcement learning (``rl``).
+    """
 
     seeds: Seeds
     problems: Problems
     model: Model
     warmup: Sft
-    sft: Sft
+    sft: Sft | None = None
+    rl: Rl | None = None
     sampling: Sampling
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1), Distinct]
     grader: Literal["paper", "symbolic"] = "paper"
+
+    @model_validator(mode="after")
+    def _branches_are_trained_in_one_way(self) -> "Family":
+        if (self.sft is None) == (self.rl is None):
+            raise ValueError("a family has either sft or rl: it says how branches are trained")
+        if self.rl is not None and not self.problems.rl:
+            raise ValueError("reinforcement learning has no problems: set problems.rl")
+        return self
+
+    @property
+    def reward(self) -> RewardName:
+        """What completions are measured by; fine-tuned families have answers."""
+        return "answer" if self.rl is None else self.rl.reward
+
+    @model_validator(mode="after")
+    def _metrics_are_those_of_the_reward(self) -> "Family":
+        known = ("pass@k", "maj@k") if self.reward == "answer" else ("expected_max@k",)
+        if not set(self.metrics) <= set(known):
+            raise ValueError(f"with reward {self.reward} the metrics are {' and '.join(known)}")
+        return self
 
 
 class Scale(Settings):
@@ -266,7 +298,7 @@ class Scale(Settings):
                     f"family {name} takes its problems from {wanted.source!r}, "
                     f"which is not among the sources: {', '.join(self.sources) or 'none'}"
                 )
-            bare = isinstance(source, GeneratedSource | ReasoningGymSource)
+            bare = not isinstance(source, JsonlSource | HubSource)
             if bare and (wanted.target == "solution" or wanted.levels):
                 raise ValueError(
                     f"family {name} asks for {'levels' if wanted.levels else 'solutions'}, "
@@ -283,8 +315,27 @@ class Run(Settings):
     engine: Engine | None = None
 
 
+def _assignments(cell: Any) -> Any:
+    """A cell of ``key=value`` words, or ``-``, as keys and values; values as in JSON, or text."""
+    if not isinstance(cell, str):
+        return cell
+    assigned: dict[str, Any] = {}
+    for word in [] if cell == "-" else cell.split():
+        key, is_assignment, value = word.partition("=")
+        if not is_assignment or key in assigned:
+            raise ValueError(f"expected - or key=value words, each key once, not {cell!r}")
+        try:
+            assigned[key] = json.loads(value)
+        except json.JSONDecodeError:
+            assigned[key] = value
+    return assigned
+
+
 class BranchRow(Settings):
-    """A row of ``config/branches.tsv``: a model trained from a family's warm-up."""
+    """A row of ``config/branches.tsv``: a model trained from a family's warm-up.
+
+    ``overrides`` are laid over the family's ``sft`` or ``rl`` block for this branch.
+    """
 
     family: Name
     branch: Name
@@ -292,35 +343,71 @@ class BranchRow(Settings):
     strategy: Text
     weight_form: Literal["log", "raw", "-"]
     role: Literal["baseline", "strategy", "control"]
+    overrides: Annotated[
+        dict[str, Any],
+        BeforeValidator(_assignments),
+        WithJsonSchema({"type": "string", "pattern": r"^(-|[a-z_]+=\S+( +[a-z_]+=\S+)*)$"}),
+    ]
 
 
 def _cell_of(words: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": rf"^{words}( +{words})*$"})
+    return WithJsonSchema({"type": "string", "pattern": rf"^(-|{words}( +{words})*)$"})
 
 
 class PaperItem(Settings):
     """A row of ``config/paper_items.tsv``: a table or figure of the paper.
 
-    ``branches`` and ``budgets`` are words separated by blanks.
+    ``branches`` and ``budgets`` are words separated by blanks. An analytic item, which needs the
+    strategies and no training, has ``-`` for its family, branches, metric and budgets. One that
+    shows the samples themselves has ``-`` for its metric and budgets.
     """
 
     item: Name
     output: Literal["table", "figure"]
     form: Name
-    family: Name
+    family: Annotated[str, Field(pattern=r"^(-|[a-z][a-z0-9_]*)$")]
     branches: Annotated[
         tuple[Name, ...],
         Field(min_length=1),
         Words,
         Distinct,
+        DashIsNone,
         _cell_of("[a-z][a-z0-9_]*"),
     ]
-    metric: Metric
+    metric: Literal[Metric, "-"]
     budgets: Annotated[
         tuple[PositiveInt, ...],
         Field(min_length=1),
         Words,
         Distinct,
+        DashIsNone,
         _cell_of("[1-9][0-9]*"),
     ]
     title: Text
+
+    @property
+    def analytic(self) -> bool:
+        """Whether it is made from the strategies alone."""
+        return self.family == "-"
+
+    @property
+    def of_samples(self) -> bool:
+        """Whether it shows the samples themselves, not a metric of them."""
+        return not self.analytic and self.metric == "-"
+
+    @property
+    def needs_scores(self) -> bool:
+        """Whether outcomes of problems are not enough: it needs every sample's reward."""
+        return self.of_samples or self.metric == "expected_max@k"
+
+    @model_validator(mode="after")
+    def _measures_something_unless_analytic(self) -> "PaperItem":
+        cells = {"branches": self.branches, "metric": self.metric != "-", "budgets": self.budgets}
+        for column, content in cells.items():
+            if content and self.analytic:
+                raise ValueError(f"the family is -, so {column} has to be - too")
+        if not self.branches and not self.analytic:
+            raise ValueError("branches is -, which goes with the family - only")
+        if (self.metric == "-") != (not self.budgets):
+            raise ValueError("metric and budgets go together: both are -, or neither")
+        return self

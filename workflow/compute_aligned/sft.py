@@ -5,7 +5,7 @@ log-probability (PAPER section 1) instead of its negative. All randomness is the
 a pure function of seed and step, so that a resumed run repeats an uninterrupted one to the byte.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,24 +14,73 @@ import numpy as np
 import torch
 
 from compute_aligned.errors import InputError
-from compute_aligned.models import Batch, collate, sequence_log_probs
-from compute_aligned.progress import track
-from compute_aligned.records import replacing
+from compute_aligned.models import (
+    Batch,
+    check_length,
+    collate,
+    encode_completion,
+    encode_prompt,
+    sequence_log_probs,
+)
+from compute_aligned.progress import notice, track
+from compute_aligned.records import Problem
 from compute_aligned.settings import Sft
 from compute_aligned.strategies import Strategy
+from compute_aligned.training import (
+    batch_indices,
+    fingerprint,
+    quantiles,
+    restore_checkpoint,
+    save_checkpoint,
+    steps_per_epoch,
+)
 
 RECENT = 20  # batches over which the stopping criterion averages p
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 Example = tuple[list[int], list[int]]  # token ids of a prompt and of its completion
 
 
+def encode(
+    tokenizer: Any, problems: Sequence[Problem], target: str, max_length: int, chat_template: bool
+) -> list[Example]:
+    """The token ids of problems and of what the model is trained to write.
+
+    Args:
+        tokenizer: The model's.
+        problems: The training problems.
+        target: ``answer`` or ``solution``.
+        max_length: Tokens that prompt and completion may take together.
+        chat_template: Whether prompts go through the tokenizer's chat template.
+
+    Raises:
+        InputError: A problem is too long, has no such target, or no token for some of its text.
+
+    """
+    examples = []
+    for problem in problems:
+        prompt = encode_prompt(tokenizer, problem.prompt, chat_template)
+        completion = encode_completion(tokenizer, problem.target(target))
+        check_length(f"problem {problem.id}", len(prompt) + len(completion), max_length)
+        examples.append((prompt, completion))
+    return examples
+
+
 @dataclass
 class Progress:
-    """Everything that changes during training besides the weights: what a checkpoint holds."""
+    """Everything that changes during training besides the weights: what a checkpoint holds.
+
+    Attributes:
+        step: How many steps are done.
+        decay_start: The step at which the decay began; None before that.
+        reached: Whether the mean of p reached ``stop_at_probability`` within the hold; None while
+            that is open, or if there is no such criterion.
+        steps: One record a step (schema ``records.STEPS``).
+
+    """
 
     step: int = 0
     decay_start: int | None = None
+    reached: bool | None = None
     steps: list[dict] = field(default_factory=list)
 
 
@@ -43,10 +92,9 @@ def train(
     seed: int,
     pad: int,
     checkpoint: Path,
-    identity: str,
     description: str,
-) -> list[dict]:
-    """Train ``model`` in place and return one record a step (schema ``records.STEPS``).
+) -> Progress:
+    """Train ``model`` in place and return what happened, step by step.
 
     Args:
         model: A causal language model of transformers.
@@ -55,12 +103,12 @@ def train(
         settings: Optimiser, schedule, batch.
         seed: Decides the order of the examples.
         pad: The padding token's id.
-        checkpoint: Where progress is kept; an interrupted run continues from it.
-        identity: What the checkpoint belongs to; one of other settings is not used.
+        checkpoint: Where progress is kept; an interrupted run continues from it, if it started from
+            the same weights, examples and settings.
         description: What the progress bar says.
 
     Raises:
-        InputError: The loss or the gradient is not finite.
+        InputError: A log-probability or the gradient is not finite.
 
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -72,7 +120,8 @@ def train(
         fused=True,
     )
     schedule = Schedule.of(settings, len(examples))
-    progress = restore(checkpoint, identity, model, optimizer)
+    identity = fingerprint(model, examples, strategy, settings, seed, pad)
+    progress = Progress(**restore_checkpoint(checkpoint, identity, model, optimizer))
     if progress.decay_start is None and settings.stop_at_probability is None:
         progress.decay_start = schedule.hold
     model.train()
@@ -83,18 +132,25 @@ def train(
             rate = schedule.learning_rate(step, progress.decay_start)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            batch = [examples[i] for i in batch_indices(step, len(examples), settings, seed)]
+            batch = [
+                examples[i] for i in batch_indices(step, len(examples), settings.batch_size, seed)
+            ]
             record = update(model, optimizer, parameters, batch, strategy, settings, pad)
             progress.steps.append({"step": step, "learning_rate": rate, **record})
             progress.step = step + 1
-            if progress.decay_start is None and schedule.hold_ends(progress, settings):
-                progress.decay_start = progress.step
+            if progress.decay_start is None:
+                schedule.end_hold(progress, settings)
             if progress.step % settings.checkpoint_every == 0:
                 save_checkpoint(checkpoint, identity, model, optimizer, progress)
             remaining.set_postfix_str(
                 f"loss {record['loss']:.3f}, p {record['mean_p']:.3f}", refresh=False
             )
-    return progress.steps
+    if progress.reached is False:
+        notice(
+            f"{description}: the mean of p did not reach {settings.stop_at_probability} "
+            f"within {schedule.hold} steps"
+        )
+    return progress
 
 
 @dataclass(frozen=True)
@@ -126,11 +182,13 @@ class Schedule:
             return self.base
         return self.base * (1 - (step - decay_start) / self.decay)
 
-    def hold_ends(self, progress: Progress, settings: Sft) -> bool:
-        """Whether the mean of p over the latest batches has reached the criterion, or time is up."""
+    def end_hold(self, progress: Progress, settings: Sft) -> None:
+        """Begin the decay if p over the latest batches is high enough, or time is up."""
         recent = [record["mean_p"] for record in progress.steps[-RECENT:]]
         reached = len(recent) == RECENT and np.mean(recent) >= settings.stop_at_probability
-        return bool(reached) or progress.step >= self.hold
+        if reached or progress.step >= self.hold:
+            progress.reached = bool(reached)
+            progress.decay_start = progress.step
 
     def remaining(self, progress: Progress) -> Iterator[int]:
         """The steps still to do; the end moves closer when the hold ends early."""
@@ -142,19 +200,6 @@ class Schedule:
             step += 1
 
 
-def steps_per_epoch(num_examples: int, batch_size: int) -> int:
-    """Batches in an epoch, the last one possibly smaller."""
-    return -(-num_examples // batch_size)
-
-
-def batch_indices(step: int, num_examples: int, settings: Sft, seed: int) -> list[int]:
-    """Which examples a step sees: every epoch is a fresh permutation, seeded by run and epoch."""
-    epoch, position = divmod(step, steps_per_epoch(num_examples, settings.batch_size))
-    order = np.random.default_rng([seed, epoch]).permutation(num_examples)
-    start = position * settings.batch_size
-    return order[start : start + settings.batch_size].tolist()
-
-
 def update(
     model: Any,
     optimizer: torch.optim.Optimizer,
@@ -164,35 +209,46 @@ def update(
     settings: Sft,
     pad: int,
 ) -> dict:
-    """One optimiser step; returns its record without step and rate."""
+    """One optimiser step; returns its record without step and rate.
+
+    Raises:
+        InputError: A log-probability or the gradient is not finite; the weights are as before.
+
+    """
     tokens = sum(len(completion) for _, completion in batch)
     divisor = tokens if settings.loss_reduction == "token" else len(batch)
     optimizer.zero_grad(set_to_none=True)
     loss, log_ps = 0.0, []
     for part in micro_batches(batch, settings.micro_batch_size, pad, str(parameters[0].device)):
         log_p = sequence_log_probs(model, part)
+        _require_finite(strategy, "a target's log-probability", log_p)
         part_loss = strategy.sft_loss(log_p).sum() / divisor
         part_loss.backward()
         loss += part_loss.item()
         log_ps.append(log_p.detach())
-    norm = torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm).item()
-    if not np.isfinite(loss) or not np.isfinite(norm):
-        raise InputError(
-            f"training with {strategy}",
-            f"the loss is {loss} and the gradient's norm {norm}",
-            "lower learning_rate or clip_norm in the scale's file",
-        )
+    norm = torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+    _require_finite(strategy, "the gradient's norm", norm)
     optimizer.step()
     log_p = torch.cat(log_ps)
     return {
         "loss": loss,
-        "grad_norm": norm,
-        "clipped": norm > settings.clip_norm,
+        "grad_norm": norm.item(),
+        "clipped": norm.item() > settings.clip_norm,
         "tokens": tokens,
         "mean_p": log_p.exp().mean().item(),
         **quantiles("log_p", log_p),
         **quantiles("weight", strategy.sft_weight(log_p)),
     }
+
+
+def _require_finite(strategy: Strategy, what: str, values: torch.Tensor) -> None:
+    wrong = values[~torch.isfinite(values)]
+    if wrong.numel():
+        raise InputError(
+            f"training with {strategy}",
+            f"{what} is {wrong[0].item()}",
+            "lower learning_rate or clip_norm in the scale's file",
+        )
 
 
 def micro_batches(batch: list[Example], size: int | None, pad: int, device: str) -> Iterator[Batch]:
@@ -202,48 +258,3 @@ def micro_batches(batch: list[Example], size: int | None, pad: int, device: str)
     for start in range(0, len(ordered), size):
         prompts, completions = zip(*ordered[start : start + size], strict=True)
         yield collate(prompts, completions, pad, device)
-
-
-def quantiles(name: str, values: torch.Tensor) -> dict[str, float]:
-    """The 5, 25, 50, 75 and 95% quantiles as record columns ``{name}_q05`` and so on."""
-    found = torch.quantile(values.double(), torch.tensor(QUANTILES, dtype=torch.float64))
-    return {
-        f"{name}_q{int(100 * q):02d}": v for q, v in zip(QUANTILES, found.tolist(), strict=True)
-    }
-
-
-def save_checkpoint(
-    path: Path, identity: str, model: Any, optimizer: torch.optim.Optimizer, progress: Progress
-) -> None:
-    """Write all that a rerun needs to continue, whole or not at all."""
-    trained = {n for n, p in model.named_parameters() if p.requires_grad}
-    content = {
-        "identity": identity,
-        "model": {n: t for n, t in model.state_dict().items() if n in trained},
-        "optimizer": optimizer.state_dict(),
-        "progress": vars(progress),
-    }
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
-
-
-def restore(path: Path, identity: str, model: Any, optimizer: torch.optim.Optimizer) -> Progress:
-    """Load a checkpoint into model and optimizer; without a usable one, start from step 0.
-
-    A file that cannot be read is reported and passed over: training again from the start gives
-    the same result, only later.
-    """
-    if not path.exists():
-        return Progress()
-    try:
-        content = torch.load(path, weights_only=True)
-        found = content["identity"]
-    except Exception as error:  # torch.load raises whatever the broken bytes lead to
-        print(f"{path}: unreadable ({type(error).__name__}); training starts from step 0")
-        return Progress()
-    if found != identity:
-        print(f"{path}: made with other settings; training starts from step 0")
-        return Progress()
-    model.load_state_dict(content["model"], strict=False)
-    optimizer.load_state_dict(content["optimizer"])
-    return Progress(**content["progress"])

@@ -5,9 +5,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from compute_aligned.fields import Count, Seed, Settings, Text
+from compute_aligned.fields import Count, NotNegative, Probability, Seed, Settings, Text
 
 RowKey = Literal["problem", "answer", "solution", "level"]
 
@@ -25,6 +25,49 @@ class GeneratedSource(Settings):
         if self.low > self.high:
             raise ValueError(f"low {self.low} is above high {self.high}")
         return self
+
+
+class MultiplicationSource(Settings):
+    """Products ``aaaa*b=`` of every number of ``digits`` digits with every one of 2 to 9.
+
+    Answers have ``digits + 1`` digits, with a leading 0 where the product is shorter.
+    """
+
+    source: Literal["generated:multiplication"]
+    digits: Annotated[int, Field(gt=0, le=6, strict=True)]
+
+
+def _in_order(lengths: tuple[int, int]) -> tuple[int, int]:
+    if lengths[0] > lengths[1]:
+        raise ValueError(f"the shortest length, {lengths[0]}, is above the longest, {lengths[1]}")
+    return lengths
+
+
+Lengths = Annotated[tuple[Count, Count], AfterValidator(_in_order)]  # residues, shortest, longest
+
+
+class ProteinPairsSource(Settings):
+    """Random proteins, each with one of the opposite hydrophobic share (PAPER section 4)."""
+
+    source: Literal["generated:protein_pairs"]
+    size: Count
+    seed: Seed = 42
+    input_lengths: Lengths = (10, 19)
+    output_lengths: Lengths = (10, 19)
+
+
+class ProteinSequencesSource(Settings):
+    """Proteins with natural amino-acid frequencies, to pretrain on: prompts are empty.
+
+    Hydrophobic shares are normal, with mean ``share_mean`` and standard deviation ``share_sd``.
+    """
+
+    source: Literal["generated:protein_sequences"]
+    size: Count
+    seed: Seed = 42
+    lengths: Lengths
+    share_mean: Probability = 0.40
+    share_sd: NotNegative = 0.095
 
 
 class ReasoningGymSource(Settings):
@@ -58,11 +101,15 @@ class HubSource(Settings):
 
 def _source_kind(value: Any) -> str:
     name = value.get("source", "") if isinstance(value, dict) else getattr(value, "source", "")
-    return str(name).partition(":")[0]
+    kind = str(name).partition(":")[0]
+    return str(name) if kind == "generated" else kind
 
 
 Source = Annotated[
-    Annotated[GeneratedSource, Tag("generated")]
+    Annotated[GeneratedSource, Tag("generated:products")]
+    | Annotated[MultiplicationSource, Tag("generated:multiplication")]
+    | Annotated[ProteinPairsSource, Tag("generated:protein_pairs")]
+    | Annotated[ProteinSequencesSource, Tag("generated:protein_sequences")]
     | Annotated[ReasoningGymSource, Tag("reasoning_gym")]
     | Annotated[JsonlSource, Tag("jsonl")]
     | Annotated[HubSource, Tag("hub")],
@@ -70,6 +117,7 @@ Source = Annotated[
         _source_kind,
         custom_error_type="source",
         custom_error_message="its key source has to be generated:products, "
+        "generated:multiplication, generated:protein_pairs, generated:protein_sequences, "
         "reasoning_gym:<task>, jsonl:<path> or hub:<data set>",
     ),
 ]

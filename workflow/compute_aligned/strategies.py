@@ -135,6 +135,19 @@ class Strategy(ABC):
         log_slope = torch.log(elementwise_slope(self.log_rl_success, log_p))
         return self.log_rl_success(log_p) - log_p + log_slope
 
+    def check_form(self, form: UpdateForm) -> None:
+        """Refuse a form of the RL weight that the strategy does not have.
+
+        Raises:
+            InputError: It has no such form.
+        """
+        if form not in self.update_forms:
+            raise InputError(
+                repr(self),
+                f"{self.label} has no {form} form of the RL weight",
+                f"use the form {' or '.join(self.update_forms)}",
+            )
+
     def update_weight(self, log_p: Tensor, form: UpdateForm) -> Tensor:
         """The factor on the advantage in either of the paper's forms.
 
@@ -145,12 +158,7 @@ class Strategy(ABC):
         Raises:
             InputError: If the strategy has no such form.
         """
-        if form not in self.update_forms:
-            raise InputError(
-                repr(self),
-                f"{self.label} has no {form} form of the RL weight",
-                f"use the form {' or '.join(self.update_forms)}",
-            )
+        self.check_form(form)
         return self.sft_weight(log_p) if form == "log" else self.rl_weight(log_p)
 
 

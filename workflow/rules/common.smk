@@ -66,10 +66,24 @@ def figures(scale):
 
 
 def outcomes(wildcards):
-    """The scored outcomes of every seed that an item of the paper is made from."""
+    """The scored outcomes of every seed that an item is made from; an analytic one needs none."""
+    if study.read_paper_item(wildcards.item).analytic:
+        return []
+    return of_every_seed(wildcards, "outcomes.parquet")
+
+
+def scores(wildcards):
+    """The scores of every seed, for an item that is made from the reward of every sample."""
+    if not study.read_paper_item(wildcards.item).needs_scores:
+        return []
+    return of_every_seed(wildcards, "parquet")
+
+
+def of_every_seed(wildcards, ending):
     return expand(
-        "results/{scale}/scores/{family}/seed{seed}.outcomes.parquet",
+        "results/{scale}/scores/{family}/seed{seed}.{ending}",
         scale=wildcards.scale,
         family=study.read_paper_item(wildcards.item).family,
         seed=seeds(wildcards),
+        ending=ending,
     )

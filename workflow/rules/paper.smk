@@ -1,6 +1,8 @@
 """The paper's tables and figures, each a row of config/paper_items.tsv.
 
-needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every seed
+needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every seed,
+        or nothing for an analytic item, whose family is -
+        results/{scale}/scores/{family}/seed{seed}.parquet too, where single samples matter
         config/paper_reported.csv, the paper's own numbers
 makes:  results/{scale}/tables/{item}.{csv,md,tex}
         paper_figures/{scale}/{item}.{pdf,png}
@@ -10,6 +12,7 @@ makes:  results/{scale}/tables/{item}.{csv,md,tex}
 rule table:
     input:
         outcomes=outcomes,
+        scores=scores,
         reported=f"{workflow.basedir}/config/paper_reported.csv",
     output:
         csv="results/{scale}/tables/{item}.csv",
@@ -23,14 +26,17 @@ rule table:
         "../../envs/report.yaml"
     params:
         settings=lambda w: study.item_fingerprint(w.item),
+        scores=lambda w, input: [f"--scores {path}" for path in input.scores],
     shell:
         "python -m compute_aligned table --scale {wildcards.scale} --item {wildcards.item}"
-        " --csv {output.csv} --md {output.md} --tex {output.tex} {input.outcomes} &> {log}"
+        " --csv {output.csv} --md {output.md} --tex {output.tex} {params.scores}"
+        " {input.outcomes} &> {log}"
 
 
 rule figure:
     input:
         outcomes=outcomes,
+        scores=scores,
         reported=f"{workflow.basedir}/config/paper_reported.csv",
     output:
         pdf="paper_figures/{scale}/{item}.pdf",
@@ -43,6 +49,7 @@ rule figure:
         "../../envs/report.yaml"
     params:
         settings=lambda w: study.item_fingerprint(w.item),
+        scores=lambda w, input: [f"--scores {path}" for path in input.scores],
     shell:
         "python -m compute_aligned figure --scale {wildcards.scale} --item {wildcards.item}"
-        " --pdf {output.pdf} --png {output.png} {input.outcomes} &> {log}"
+        " --pdf {output.pdf} --png {output.png} {params.scores} {input.outcomes} &> {log}"

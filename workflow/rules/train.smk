@@ -1,6 +1,8 @@
 """The warm-up of every family and seed, and the branches trained from it.
 
-needs:  results/{scale}/prepared/{family}/seed{seed}/train.jsonl
+A family's branches are trained by fine-tuning or by reinforcement learning, never both.
+
+needs:  results/{scale}/prepared/{family}/seed{seed}/{train,rl}.jsonl
 makes:  results/{scale}/warmup/{family}/seed{seed}/            model/, steps.parquet
         results/{scale}/branches/{family}/{branch}/seed{seed}/ model/, steps.parquet
 """
@@ -40,6 +42,8 @@ rule train_sft:
         "results/{scale}/logs/train_sft/{family}/{branch}/seed{seed}.log",
     benchmark:
         "results/{scale}/benchmarks/train_sft/{family}/{branch}/seed{seed}.tsv"
+    wildcard_constraints:
+        family="|".join(study.families_trained_by("sft")),
     conda:
         f"../../envs/train{FORM}.yaml"
     threads: 1
@@ -49,5 +53,31 @@ rule train_sft:
         settings=lambda w: study.training_fingerprint(w.scale, w.family, w.branch),
     shell:
         "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
+        " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"
+        " --start {input.start} --model {output.model} --steps {output.steps} &> {log}"
+
+
+rule train_rl:
+    input:
+        problems="results/{scale}/prepared/{family}/seed{seed}/rl.jsonl",
+        start="results/{scale}/warmup/{family}/seed{seed}/model",
+    output:
+        model=directory("results/{scale}/branches/{family}/{branch}/seed{seed}/model"),
+        steps="results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet",
+    log:
+        "results/{scale}/logs/train_rl/{family}/{branch}/seed{seed}.log",
+    benchmark:
+        "results/{scale}/benchmarks/train_rl/{family}/{branch}/seed{seed}.tsv"
+    wildcard_constraints:
+        family="|".join(study.families_trained_by("rl")),
+    conda:
+        f"../../envs/train{FORM}.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        settings=lambda w: study.training_fingerprint(w.scale, w.family, w.branch),
+    shell:
+        "python -m compute_aligned train-rl --scale {wildcards.scale} --family {wildcards.family}"
         " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"
         " --start {input.start} --model {output.model} --steps {output.steps} &> {log}"

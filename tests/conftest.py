@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import jobs
+import pytest
+import tiny
+import torch
+
+from compute_aligned import models
+
+
+def saved(folder: Path, seed: int) -> Path:
+    models.save(*tiny.build(seed, torch.float32), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(tmp_path_factory.mktemp("model"), seed=0)
+
+
+@pytest.fixture(scope="session")
+def other_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the same shape and tokenizer with other weights."""
+    return saved(tmp_path_factory.mktemp("other"), seed=1)
+
+
+@pytest.fixture(scope="session")
+def splits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prepared problems of the smoke scale."""
+    folder = tmp_path_factory.mktemp("splits")
+    raw = folder / "products.jsonl"
+    jobs.run("fetch", "--scale", "smoke", "--source", "products", "--out", raw)
+    jobs.run("prepare", *jobs.SMOKE, "--raw", raw, "--out", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def warmup(splits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The warm-up of the smoke scale, trained without interruption: model/, steps.parquet."""
+    folder = tmp_path_factory.mktemp("warmup")
+    jobs.run(*jobs.train(splits / "train.jsonl", folder))
+    return folder

@@ -1,0 +1,36 @@
+"""A tiny multiplier for tests: its model, its tokenizer, its problems."""
+
+from typing import Any
+
+import torch
+
+from compute_aligned import models
+from compute_aligned.records import Problem
+from compute_aligned.settings import ScratchModel
+
+SHAPE = ScratchModel(
+    vocabulary="0 1 2 3 4 5 6 7 8 9 * =",
+    hidden_size=16,
+    intermediate_size=24,
+    layers=2,
+    heads=1,
+    max_length=24,
+)
+
+
+def build(seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Any, Any]:
+    """A model whose distributions are far from uniform, in evaluation mode, and its tokenizer."""
+    model, tokenizer = models.build(SHAPE, seed, dtype)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter *= 6
+    return model.eval(), tokenizer
+
+
+def problems(count: int) -> list[Problem]:
+    """Products whose prompts differ in length."""
+    pairs = [(7 * i + 2) % 130 + 2 for i in range(count)]
+    return [
+        Problem(id=f"{a}*3", group=f"{a}*3", prompt=f"{a}*3=", answer=str(a * 3)) for a in pairs
+    ]

@@ -1,0 +1,122 @@
+"""Tables whose cells are words, formulas and plain numbers: GitHub Markdown and LaTeX.
+
+``panels`` does the same for numbers with intervals, a column a budget.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from compute_aligned.panels import MISSING, escape_latex, escape_markdown
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What stands in a cell, in both spellings."""
+
+    markdown: str
+    latex: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A heading above columns; every row has an entry a column, the first of them its label."""
+
+    heading: str
+    columns: Sequence[Entry]
+    rows: Sequence[Sequence[Entry]]
+
+
+@dataclass(frozen=True)
+class GridSheet:
+    """A whole table; all text is unescaped."""
+
+    name: str
+    title: str
+    caption: str
+    grids: Sequence[Grid]
+    note: str
+
+
+# --- entries --------------------------------------------------------------------------------
+
+
+def words(text: str) -> Entry:
+    """Plain text."""
+    return Entry(escape_markdown(text), escape_latex(text))
+
+
+def formula(latex: str) -> Entry:
+    """Mathematics, which GitHub sets too."""
+    return Entry(f"${latex}$", f"${latex}$")
+
+
+def missing() -> Entry:
+    """A dash."""
+    return words(MISSING)
+
+
+def number(value: float, digits: int = 3) -> Entry:
+    """A number, none below 0, with so many significant digits; small ones as powers of ten.
+
+    Raises:
+        ValueError: The number is negative or not finite.
+
+    """
+    if not 0 <= value < math.inf:
+        raise ValueError(f"a cell cannot hold {value}")
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    exponent = int(power)
+    if exponent < -3:
+        return formula(rf"{mantissa} \times 10^{{{exponent}}}")
+    return words(f"{value:.{max(digits - 1 - exponent, 0)}f}")
+
+
+# --- spellings ------------------------------------------------------------------------------
+
+
+def to_markdown(sheet: GridSheet) -> str:
+    """Title, caption, a table a grid, note."""
+    parts = [f"# {escape_markdown(sheet.title)}", escape_markdown(sheet.caption)]
+    for grid in sheet.grids:
+        table = pd.DataFrame([[e.markdown for e in row] for row in grid.rows]).to_markdown(
+            index=False,
+            headers=[entry.markdown for entry in grid.columns],
+            tablefmt="pipe",
+            disable_numparse=True,
+            colalign=["left", *["right"] * (len(grid.columns) - 1)],
+        )
+        parts += [f"## {escape_markdown(grid.heading)}", table]
+    return "\n\n".join([*parts, escape_markdown(sheet.note)]) + "\n"
+
+
+def to_latex(sheet: GridSheet) -> str:
+    """A ``table`` float with the grids one above the other; needs booktabs and no more."""
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        r"\setlength{\belowcaptionskip}{4pt}",
+        rf"\caption{{{escape_latex(sheet.title)}. {escape_latex(sheet.caption)}}}",
+        rf"\label{{tab:{sheet.name}}}",
+        r"\footnotesize",
+        r"\renewcommand{\arraystretch}{1.2}",
+    ]
+    for grid in sheet.grids:
+        lines += [
+            rf"\par\medskip\emph{{{escape_latex(grid.heading)}}}\par\smallskip",
+            rf"\begin{{tabular}}{{l{'r' * (len(grid.columns) - 1)}}}",
+            r"\toprule",
+            _latex_row(grid.columns),
+            r"\midrule",
+            *map(_latex_row, grid.rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    return "\n".join([*lines, rf"\par\smallskip {escape_latex(sheet.note)}", r"\end{table}"]) + "\n"
+
+
+def _latex_row(entries: Sequence[Entry]) -> str:
+    return " & ".join(entry.latex for entry in entries) + r" \\"
