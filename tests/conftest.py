@@ -4,8 +4,13 @@ import jobs
 import pytest
 import tiny
 import torch
+from hypothesis import settings
 
 from compute_aligned import models
+
+# how long an example takes tells about the machine, not about the code
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 def saved(folder: Path, seed: int) -> Path:

@@ -22,6 +22,7 @@ ITEM = PaperItem(
     branches=("ce", "passn_n4", "passn_n64"),
     metric="pass@k",
     budgets=(1, 16, 64),
+    reported=("sft_passn",),
     title="Gain in pass@k",
 )
 GAINS = {"warmup": [-1.0, 2.0, 4.7], "passn_n4": [0.1, 3.0, 2.1], "passn_n64": [-4.0, 6.0, 13.2]}

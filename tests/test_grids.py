@@ -16,18 +16,13 @@ from compute_aligned.grids import (
     words,
 )
 
-SHEET = GridSheet(
-    name="t",
-    title="Weights & more",
-    caption="50% of it.",
-    grids=[
-        Grid(
-            "First", [words("a|b"), formula("p=0.1")], [[words("x_1"), number(1e-5)], [words("y"), missing()]]
-        ),
-        Grid("Second", [words("c"), words("d"), words("e")], [[words("z"), number(1), number(0)]]),
-    ],
-    note="A note.",
-)  # fmt: skip
+FIRST = Grid(
+    "First",
+    [words("a|b"), formula("p=0.1")],
+    [[words("x_1"), number(1e-5)], [words("y"), missing()]],
+)
+SECOND = Grid("Second", [words("c"), words("d"), words("e")], [[words("z"), number(1), number(0)]])
+SHEET = GridSheet("t", "Weights & more", "50% of it.", [FIRST, SECOND], note="A note.")
 
 
 def read_back(entry: Entry) -> float:
@@ -57,11 +52,9 @@ def test_a_number_shows_three_digits_and_powers_of_ten_where_it_is_small(
     assert number(value).markdown == text
 
 
-@given(value=st.floats(1e-300, 900), digits=st.integers(2, 6))
-def test_a_number_reads_back_to_the_digits_that_are_shown(value: float, digits: int) -> None:
-    assert read_back(number(value, digits)) == pytest.approx(
-        value, rel=0.5000001 * 10 ** (1 - digits)
-    )
+@given(value=st.floats(1e-300, 1e6))
+def test_a_number_reads_back_to_the_digits_that_are_shown(value: float) -> None:
+    assert read_back(number(value)) == pytest.approx(value, rel=0.0050001)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1])
@@ -96,7 +89,9 @@ def test_latex_has_a_tabular_a_grid_and_is_balanced_and_escaped() -> None:
     assert unescaped.count("{") == unescaped.count("}")
     assert r"\caption{Weights \& more. 50\% of it.}" in tex
     assert re.findall(r"(?m)^.*(?<!\\)%.*$", tex) == [r"% needs \usepackage{booktabs}"]
-    rows = [line.removesuffix(r" \\").split(" & ") for line in tex.splitlines() if line[-2:] == "\\\\"]
+    rows = [
+        line.removesuffix(r" \\").split(" & ") for line in tex.splitlines() if line[-2:] == "\\\\"
+    ]
     assert rows == [
         ["a\\textbar{}b", "$p=0.1$"],
         [r"x\_1", r"$1.00 \times 10^{-5}$"],

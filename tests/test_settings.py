@@ -66,6 +66,7 @@ ITEM = {
     "branches": "ce passn_n4",
     "metric": "pass@k",
     "budgets": "1 4 8",
+    "reported": "-",
     "title": "A title",
 }
 BRANCH = {

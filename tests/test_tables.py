@@ -22,6 +22,7 @@ ITEM = PaperItem(
     branches=("ce", "passn_n4", "passn_n64"),
     metric="pass@k",
     budgets=(1, 16, 64),
+    reported=("sft_passn",),
     title="Pass@k & more",
 )
 # level and gain at k = 1, 16, 64; each interval is 2 below and 3 above

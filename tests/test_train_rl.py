@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from compute_aligned import config, records
 from compute_aligned.cli import app
 from compute_aligned.errors import InputError
-from compute_aligned.settings import Run
+from compute_aligned.settings import Rl, Run
 
 FAMILY = ["--scale", "smoke", "--family", "rl_majority", "--seed", "0"]
 PACKAGE_FOLDER = config.ROOT / "workflow"
@@ -134,3 +134,15 @@ def test_a_mistake_in_a_branch_is_found_before_anything_runs(
 
     assert str(sheet) in caught.value.where
     assert problem in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    "change", [{"all_wrong_penalty": 0.5}, {"success_estimate": "smoothed_success"}]
+)
+def test_counting_right_answers_where_there_are_none_is_a_mistake(change: dict) -> None:
+    block = config.read_family("smoke", "rl_passn").rl.model_dump()
+    block |= {"reward": "protein_unconditional", "success_estimate": "history_quantile"}
+    Rl.model_validate(block)
+
+    with pytest.raises(ValueError, match="count right answers"):
+        Rl.model_validate(block | change)

@@ -1,6 +1,5 @@
 """``python -m compute_aligned``: runs a verb; a user's mistake ends in a message, no traceback."""
 
-import atexit
 import errno
 import gc
 import sys
@@ -11,10 +10,9 @@ from compute_aligned.errors import InputError
 
 def main() -> None:
     """Run the command line. Exit code 2 for a mistake in what the user gave, 1 for a full disk."""
-    # torch, transformers and vLLM make a million objects that live to the end. Looking through them
-    # for garbage, as they are imported and again at the exit, costs a quarter of a short job.
+    # torch, transformers and vLLM make a million objects that live to the end; looking through them
+    # for garbage again and again, as they are imported, costs a fifth of that time
     gc.set_threshold(100_000, 50, 50)
-    atexit.register(gc.freeze)  # registered first, so run last: vLLM's own handler undoes it
     try:
         app()
     except InputError as error:

@@ -385,6 +385,15 @@ def figure(
 
 
 @app.command()
+def reference(scale: Scale = "laptop") -> None:
+    """Copy a finished run's tables and figures to results/reference/, and quote the README."""
+    from compute_aligned.reference import publish
+
+    for path in publish(scale, config.ROOT):
+        typer.echo(path)
+
+
+@app.command()
 def schemas(
     out: Annotated[
         Path, typer.Option(help="Folder that the schemas go to.")

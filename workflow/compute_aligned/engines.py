@@ -124,6 +124,8 @@ class VllmEngine(_Engine):
                 top_k=s.top_k,
                 max_tokens=s.max_new_tokens,
                 seed=r.seed,
+                # a checkpoint may name further tokens as its ends; they end nothing in training
+                ignore_eos=True,
                 stop_token_ids=[self._tokenizer.eos_token_id],
                 allowed_token_ids=self._allowed,
                 detokenize=False,

@@ -165,7 +165,7 @@ def weigh(experience: Experience, objective: Objective, past_rewards: Tensor) ->
     """
     settings = objective.settings
     advantages = group_advantages(experience.rewards, settings.advantage_limit)
-    if settings.all_wrong_penalty and experience.correct is not None:
+    if experience.correct is not None:
         advantages = penalise_all_wrong(advantages, experience.correct, settings.all_wrong_penalty)
     groups = RolloutGroups(
         log_p=experience.rollouts.log_p,

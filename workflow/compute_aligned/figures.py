@@ -3,7 +3,7 @@
 Figures are built without pyplot: no display, no state shared between two of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -58,42 +58,87 @@ def gains(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
 
     This run's gains have a band where the summary has an interval; the paper gives none.
     """
-    frame = beside_paper(item, summary)
+    frame, reported = beside_paper(item, summary), paper_values(item)
     display = DISPLAY[item.metric]
-    seeds = int(frame["seeds"].iloc[0])
-    figure = Figure(figsize=(style.WIDTH, style.HEIGHT), layout="constrained")
-    ours, papers = figure.subplots(1, 2)
-
-    _draw_gains(ours, item, frame, "gain")
-    _draw_bands(ours, item, frame)
-    ours.set_title(f"This run (scale {scale}, {seeds} {'seed' if seeds == 1 else 'seeds'})")
+    figure, ours, papers = _two_panels(item, frame, reported, scale)
+    looks = style.looks_of(item.family)
+    for axes, rows, column in ((ours, frame, "gain"), (papers, reported, "paper_gain")):
+        _draw_zero(axes, item)
+        _draw_lines(axes, item, rows, column, looks)
+    _draw_bands(ours, frame, "gain", looks)
     ours.set_ylabel(f"Gain in {display.name}\n({display.gain_unit})")
-
-    reported = paper_values(item)
-    _draw_gains(papers, item, reported, "paper_gain")
-    papers.set_title(f"Paper ({display.paper_model}, {display.paper_data})")
     papers.set_ylabel(f"Reported gain in {display.name}\n({display.gain_unit})")
-    papers.set_facecolor(style.PAPER_BACKGROUND)
-    if reported.empty:
-        papers.text(0.5, 0.5, "none reported", transform=papers.transAxes, ha="center")
-
     for axes, budgets in ((ours, sorted(frame["k"].unique())), (papers, item.budgets)):
         axes.set_xlabel("Samples per problem, k")
         axes.set_xticks(spaced_ticks(budgets))
         axes.set_xticks(budgets, minor=True)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
-    figure.suptitle(item.title, x=0.01, ha="left", weight="bold")
-    handles = [*ours.get_lines(), _band_key(seeds)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    _add_legend(figure, ours, frame)
     return figure
 
 
-def _draw_gains(axes: Axes, item: PaperItem, frame: pd.DataFrame, column: str) -> None:
-    """The baseline as the zero line, and a line for every other model."""
-    labels, baseline = config.labels_of(item.family), config.baseline_of(item.family)
-    zero_label = f"{labels[baseline]} (baseline)"
-    axes.axhline(0, color=style.BASELINE_COLOUR, linewidth=1, label=zero_label)
-    for branch, look in style.looks_of(item.family).items():
+@register(FORMS, "levels")
+def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
+    """Level against k on an axis of doublings (PAPER.md section 6, Figures 7 and 8), as gains."""
+    frame, reported = beside_paper(item, summary), paper_values(item)
+    display = DISPLAY[item.metric]
+    figure, ours, papers = _two_panels(item, frame, reported, scale)
+    looks = style.level_looks_of(item.family)
+    _draw_bands(ours, frame, "value", looks)
+    for axes, rows, column in ((ours, frame, "value"), (papers, reported, "paper_value")):
+        _draw_lines(axes, item, rows, column, looks)
+    ours.set_ylabel(f"{capitalised(display.name)} ({display.unit})")
+    papers.sharey(ours)
+    papers.set_ylabel(f"Reported {display.name} ({display.unit})")
+    for axes, budgets in ((ours, sorted(frame["k"].unique())), (papers, item.budgets)):
+        axes.set_xlabel("Samples per prompt, k")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(budgets, labels=map(str, budgets))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
+    _add_legend(figure, ours, frame)
+    return figure
+
+
+def capitalised(text: str) -> str:
+    """The text with a capital in front, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def _two_panels(
+    item: PaperItem, frame: pd.DataFrame, reported: pd.DataFrame, scale: str
+) -> tuple[Figure, Axes, Axes]:
+    """A titled figure with a panel for this run and one, in another shade, for the paper."""
+    display = DISPLAY[item.metric]
+    seeds = int(frame["seeds"].iloc[0])
+    figure = Figure(figsize=(style.WIDTH, style.HEIGHT), layout="constrained")
+    ours, papers = figure.subplots(1, 2)
+    ours.set_title(f"This run (scale {scale}, {seeds} {'seed' if seeds == 1 else 'seeds'})")
+    papers.set_title(f"Paper ({display.paper_model}, {display.paper_data})")
+    papers.set_facecolor(style.PAPER_BACKGROUND)
+    if reported.empty:
+        papers.text(0.5, 0.5, "none reported", transform=papers.transAxes, ha="center")
+    figure.suptitle(item.title, x=0.01, ha="left", weight="bold")
+    return figure, ours, papers
+
+
+def _add_legend(figure: Figure, ours: Axes, frame: pd.DataFrame) -> None:
+    """One legend for both panels: the lines, and what the bands are."""
+    handles = [*ours.get_lines(), _band_key(frame)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+
+
+def _draw_zero(axes: Axes, item: PaperItem) -> None:
+    """The baseline as the zero line."""
+    label = f"{config.labels_of(item.family)[config.baseline_of(item.family)]} (baseline)"
+    axes.axhline(0, color=style.BASELINE_COLOUR, linewidth=1, label=label)
+
+
+def _draw_lines(
+    axes: Axes, item: PaperItem, frame: pd.DataFrame, column: str, looks: Mapping[str, style.Look]
+) -> None:
+    """A line for every model that has a look."""
+    labels = config.labels_of(item.family)
+    for branch, look in looks.items():
         rows = frame[frame["branch"] == branch]
         if not rows.empty:
             axes.plot(
@@ -106,24 +151,28 @@ def _draw_gains(axes: Axes, item: PaperItem, frame: pd.DataFrame, column: str) -
             )
 
 
-def _draw_bands(axes: Axes, item: PaperItem, frame: pd.DataFrame) -> None:
-    looks = style.looks_of(item.family)
-    with_interval = frame.dropna(subset=["gain_low", "gain_high"])
+def _draw_bands(
+    axes: Axes, frame: pd.DataFrame, column: str, looks: Mapping[str, style.Look]
+) -> None:
+    low, high = f"{column}_low", f"{column}_high"
+    with_interval = frame.dropna(subset=[low, high])
     for branch, rows in with_interval.groupby("branch", sort=False):
         colour = looks[str(branch)].colour
         axes.fill_between(
             rows["k"],
-            rows["gain_low"],
-            rows["gain_high"],
+            rows[low],
+            rows[high],
             facecolor=to_rgba(colour, 0.1),
             edgecolor=to_rgba(colour, 0.5),
             linewidth=0.5,
         )
 
 
-def _band_key(seeds: int) -> Artist:
+def _band_key(frame: pd.DataFrame) -> Artist:
     """What the bands are; of one seed they say nothing about how trainings differ."""
-    label = "95% interval" if seeds > 1 else "95% interval, problems only"
+    seeds, problems = frame["seeds"].iloc[0], frame["problems"].iloc[0]
+    only = "" if seeds > 1 else ", problems only" if problems > 1 else ", samples only"
+    label = f"95% interval{only}"
     return Patch(facecolor="0.5", alpha=0.3, linewidth=0, label=label)
 
 

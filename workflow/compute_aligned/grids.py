@@ -58,8 +58,8 @@ def missing() -> Entry:
     return words(MISSING)
 
 
-def number(value: float, digits: int = 3) -> Entry:
-    """A number, none below 0, with so many significant digits; small ones as powers of ten.
+def number(value: float) -> Entry:
+    """A number, none below 0, with three significant digits; small ones with a power of ten.
 
     Raises:
         ValueError: The number is negative or not finite.
@@ -67,11 +67,11 @@ def number(value: float, digits: int = 3) -> Entry:
     """
     if not 0 <= value < math.inf:
         raise ValueError(f"a cell cannot hold {value}")
-    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    mantissa, _, power = f"{value:.2e}".partition("e")
     exponent = int(power)
     if exponent < -3:
         return formula(rf"{mantissa} \times 10^{{{exponent}}}")
-    return words(f"{value:.{max(digits - 1 - exponent, 0)}f}")
+    return words(f"{value:.{max(2 - exponent, 0)}f}")
 
 
 # --- spellings ------------------------------------------------------------------------------

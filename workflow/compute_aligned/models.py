@@ -77,7 +77,7 @@ def build_tokenizer(settings: ScratchModel) -> PreTrainedTokenizerFast:
     As in GPT-2, the token that ends a text stands for its beginning too, see :func:`encode_prompt`.
     """
     characters = settings.split == "characters"
-    words = [PAD, EOS, UNKNOWN, *settings.vocabulary.split(), *settings.prompt_only]
+    words = [PAD, EOS, UNKNOWN, *settings.tokens]
     tokenizer = Tokenizer(WordLevel({w: i for i, w in enumerate(words)}, unk_token=UNKNOWN))
     pieces = "|".join([*map(re.escape, settings.prompt_only), "."])
     tokenizer.pre_tokenizer = (

@@ -20,6 +20,7 @@ from compute_aligned.sources import (
     GeneratedSource,
     HubSource,
     JsonlSource,
+    LeadingDigitsSource,
     MultiplicationSource,
     ProteinPairsSource,
     ProteinSequencesSource,
@@ -49,6 +50,8 @@ def raw_problems(source: Source, known_revision: str | None = None) -> tuple[lis
         return problems, f"generated, seed {source.seed}"
     if isinstance(source, MultiplicationSource):
         return list(multiplications(source.digits)), f"generated, {source.digits} digits"
+    if isinstance(source, LeadingDigitsSource):
+        return list(leading_digits(source.high, source.seed)), f"generated, seed {source.seed}"
     if isinstance(source, ProteinPairsSource | ProteinSequencesSource):
         return list(proteins(source)), f"generated, seed {source.seed}"
     if isinstance(source, ReasoningGymSource):
@@ -64,9 +67,7 @@ def products(low: int, high: int, seed: int) -> Iterator[Problem]:
     Factors are padded to the width of ``high``, so that every prompt has the same length.
     """
     width = len(str(high))
-    for pair in combinations_with_replacement(range(low, high + 1), 2):
-        group = "*".join(map(str, pair))
-        a, b = pair if _order_key(seed, group)[0] % 2 else pair[::-1]
+    for group, a, b in _factor_pairs(low, high, seed):
         yield Problem(
             id=f"products/{group}",
             group=group,
@@ -87,6 +88,28 @@ def multiplications(digits: int) -> Iterator[Problem]:
             prompt=f"{a}*{b}=",
             answer=f"{a * b:0{digits + 1}d}",
         )
+
+
+def leading_digits(high: int, seed: int) -> Iterator[Problem]:
+    """One problem ``a b =`` for every unordered pair of factors, which comes first being random.
+
+    The answer is the two leading digits of the product, or the product where it has only one.
+    """
+    for group, a, b in _factor_pairs(1, high, seed):
+        yield Problem(
+            id=f"leading_digits/{group}",
+            group=group,
+            prompt=f"{a} {b} =",
+            answer=str(a * b)[:2],
+        )
+
+
+def _factor_pairs(low: int, high: int, seed: int) -> Iterator[tuple[str, int, int]]:
+    """Every unordered pair as ``small*large``, and its factors in an order from the seed."""
+    for pair in combinations_with_replacement(range(low, high + 1), 2):
+        name = "*".join(map(str, pair))
+        a, b = pair if _order_key(seed, name)[0] % 2 else pair[::-1]
+        yield name, a, b
 
 
 def proteins(source: ProteinPairsSource | ProteinSequencesSource) -> Iterator[Problem]:

@@ -1,7 +1,8 @@
 """This run's numbers beside the paper's: the frame that tables print and figures draw.
 
-The paper's numbers are ``config/paper_reported.csv`` (PAPER.md section 5 and its tables); they are
-joined on family, branch, metric and budget, and never share a column with this run's.
+The paper's numbers are ``config/paper_reported.csv`` (PAPER.md section 5 and its tables); an item
+names the families there that it is shown beside. They are joined on branch, metric and budget, and
+never share a column with this run's.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import pandas as pd
 from compute_aligned import config
 from compute_aligned.errors import InputError
 from compute_aligned.settings import PaperItem
+from compute_aligned.validation import near
 
 COLUMNS = ["table", "family", "branch", "metric", "budget", "value", "unit", "source"]
 
@@ -65,20 +67,31 @@ def read_reported() -> pd.DataFrame:
 
 
 def paper_values(item: PaperItem) -> pd.DataFrame:
-    """What the paper reports for an item's branches and budgets, whichever table it stands in.
+    """What the paper reports for an item's branches and budgets, in the families that it names.
 
-    Where the paper gives a point twice, the printed table is preferred to the saved curve.
+    A point counts whichever table of the paper it stands in. Where the paper gives a point twice, the printed table is preferred to the saved curve.
 
     Returns:
         Columns branch, k, paper_value, paper_gain (over the family's baseline at the same k, empty
         where the paper has none), origin (table and kind of source); in the order of the item's
         branches, then k. No rows if the paper reports none of it.
 
+    Raises:
+        InputError: The item names a family of which the paper reports nothing.
+
     """
     baseline = config.baseline_of(item.family)
     reported = read_reported()
+    known = reported["family"].unique()
+    for family in item.reported:
+        if family not in known:
+            raise InputError(
+                f"{config.CONFIG / 'paper_items.tsv'}: {item.item}",
+                f"paper_reported.csv has no family {family!r}{near(family, known)}",
+                f"choose from: {', '.join(known)}; or write - in the column reported",
+            )
     points = reported[
-        (reported["family"] == item.family)
+        reported["family"].isin(item.reported)
         & (reported["metric"] == item.metric)
         & reported["budget"].isin(item.budgets)
         & reported["branch"].isin([*item.branches, baseline])

@@ -6,6 +6,7 @@ from them (``make schemas``) for editors; ``config/README.md`` explains every ke
 
 import json
 import re
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -68,10 +69,17 @@ class Problems(Settings):
 # --- models ---------------------------------------------------------------------------------
 
 
+def _numbers(word: str) -> list[str]:
+    """The numbers of a range such as ``1..99``; any other word alone."""
+    ends = re.fullmatch(r"(\d+)\.\.(\d+)", word)
+    return list(map(str, range(int(ends[1]), int(ends[2]) + 1))) if ends else [word]
+
+
 class ScratchModel(Settings):
     """A small Mistral, randomly initialised, with a fixed vocabulary.
 
-    ``vocabulary`` lists the tokens separated by blanks; ``split`` says how text is cut into them.
+    ``vocabulary`` lists the tokens separated by blanks, ``1..99`` standing for the numbers from 1
+    to 99; ``split`` says how text is cut into them.
     ``prompt_only`` lists pieces of text that are one token each, stand in prompts, and have no
     probability in completions.
     """
@@ -86,9 +94,14 @@ class ScratchModel(Settings):
     head_dim: Literal[32, 64, 80, 96, 112, 128] = 32
     max_length: Count
 
+    @property
+    def tokens(self) -> list[str]:
+        """The vocabulary with its ranges written out, and then ``prompt_only``."""
+        return [*chain(*map(_numbers, self.vocabulary.split())), *self.prompt_only]
+
     @model_validator(mode="after")
     def _tokens_are_distinct(self) -> "ScratchModel":
-        distinct((*self.vocabulary.split(), *self.prompt_only))
+        distinct(tuple(self.tokens))
         if self.prompt_only and self.split == "words":
             raise ValueError("prompt_only goes with split: characters; words are cut at blanks")
         return self
@@ -157,6 +170,7 @@ class Sft(Settings):
 
     ``stop_at_probability`` ends the hold once the mean probability of the target, over the latest
     20 batches of training problems, reaches it; ``hold`` is then the longest it may take.
+    ``loss_scale`` multiplies the loss before the gradient is clipped.
     """
 
     learning_rate: Positive
@@ -166,6 +180,7 @@ class Sft(Settings):
     batch_size: Count
     micro_batch_size: Count | None = None
     loss_reduction: Literal["sequence", "token"] = "sequence"
+    loss_scale: Positive = 1.0
     weight_decay: NotNegative = 0.01
     betas: tuple[DecayRate, DecayRate] = (0.9, 0.999)
     clip_norm: Positive
@@ -237,6 +252,16 @@ class Rl(Settings):
     clip_norm: Positive
     micro_batch_size: Count | None = None
     checkpoint_every: Count = 25
+
+    @model_validator(mode="after")
+    def _rewards_without_answers_are_not_counted(self) -> "Rl":
+        counts = self.success_estimate == "smoothed_success" or self.all_wrong_penalty
+        if counts and self.reward != "answer":
+            raise ValueError(
+                "smoothed_success and all_wrong_penalty count right answers, and with reward "
+                f"{self.reward} there are none"
+            )
+        return self
 
 
 # --- a family, a scale, the run -------------------------------------------------------------
@@ -359,7 +384,8 @@ class PaperItem(Settings):
 
     ``branches`` and ``budgets`` are words separated by blanks. An analytic item, which needs the
     strategies and no training, has ``-`` for its family, branches, metric and budgets. One that
-    shows the samples themselves has ``-`` for its metric and budgets.
+    shows the samples themselves has ``-`` for its metric and budgets. ``reported`` names the
+    families of ``config/paper_reported.csv`` that the paper's values of the metric come from.
     """
 
     item: Name
@@ -383,6 +409,7 @@ class PaperItem(Settings):
         DashIsNone,
         _cell_of("[1-9][0-9]*"),
     ]
+    reported: Annotated[tuple[Name, ...], Words, Distinct, DashIsNone, _cell_of("[a-z][a-z0-9_]*")]
     title: Text
 
     @property
@@ -410,4 +437,6 @@ class PaperItem(Settings):
             raise ValueError("branches is -, which goes with the family - only")
         if (self.metric == "-") != (not self.budgets):
             raise ValueError("metric and budgets go together: both are -, or neither")
+        if self.metric == "-" and self.reported:
+            raise ValueError("the paper reports values of metrics: metric is -, so reported is too")
         return self

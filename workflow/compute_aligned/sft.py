@@ -222,7 +222,7 @@ def update(
     for part in micro_batches(batch, settings.micro_batch_size, pad, str(parameters[0].device)):
         log_p = sequence_log_probs(model, part)
         _require_finite(strategy, "a target's log-probability", log_p)
-        part_loss = strategy.sft_loss(log_p).sum() / divisor
+        part_loss = settings.loss_scale * strategy.sft_loss(log_p).sum() / divisor
         part_loss.backward()
         loss += part_loss.item()
         log_ps.append(log_p.detach())
@@ -237,7 +237,7 @@ def update(
         "tokens": tokens,
         "mean_p": log_p.exp().mean().item(),
         **quantiles("log_p", log_p),
-        **quantiles("weight", strategy.sft_weight(log_p)),
+        **quantiles("weight", settings.loss_scale * strategy.sft_weight(log_p)),
     }
 
 

@@ -37,6 +37,17 @@ class MultiplicationSource(Settings):
     digits: Annotated[int, Field(gt=0, le=6, strict=True)]
 
 
+class LeadingDigitsSource(Settings):
+    """The two leading digits of products: ``a b =`` of all unordered pairs of factors.
+
+    Factors are 1 to ``high``; ``seed`` decides which of the two stands first.
+    """
+
+    source: Literal["generated:leading_digits"]
+    high: Count = 99
+    seed: Seed = 42
+
+
 def _in_order(lengths: tuple[int, int]) -> tuple[int, int]:
     if lengths[0] > lengths[1]:
         raise ValueError(f"the shortest length, {lengths[0]}, is above the longest, {lengths[1]}")
@@ -108,6 +119,7 @@ def _source_kind(value: Any) -> str:
 Source = Annotated[
     Annotated[GeneratedSource, Tag("generated:products")]
     | Annotated[MultiplicationSource, Tag("generated:multiplication")]
+    | Annotated[LeadingDigitsSource, Tag("generated:leading_digits")]
     | Annotated[ProteinPairsSource, Tag("generated:protein_pairs")]
     | Annotated[ProteinSequencesSource, Tag("generated:protein_sequences")]
     | Annotated[ReasoningGymSource, Tag("reasoning_gym")]
@@ -117,7 +129,7 @@ Source = Annotated[
         _source_kind,
         custom_error_type="source",
         custom_error_message="its key source has to be generated:products, "
-        "generated:multiplication, generated:protein_pairs, generated:protein_sequences, "
-        "reasoning_gym:<task>, jsonl:<path> or hub:<data set>",
+        "generated:multiplication, generated:leading_digits, generated:protein_pairs, "
+        "generated:protein_sequences, reasoning_gym:<task>, jsonl:<path> or hub:<data set>",
     ),
 ]

@@ -70,6 +70,13 @@ def context() -> AbstractContextManager[None]:
     return matplotlib.style.context([seaborn.axes_style("ticks"), _RC], after_reset=True)
 
 
+def level_looks_of(family: str) -> dict[str, Look]:
+    """The looks of :func:`looks_of`, and after the warm-up's one for the baseline."""
+    warmup, *branches = looks_of(family).items()
+    baseline = Look(BASELINE_COLOUR, marker="h")
+    return dict([warmup, (config.baseline_of(family), baseline), *branches])
+
+
 def looks_of(family: str) -> dict[str, Look]:
     """Every model's look: the warm-up's, then the branches' by place in ``config/branches.tsv``.
 

@@ -87,11 +87,12 @@ def to_csv(frame: pd.DataFrame) -> str:
 def caption(frame: pd.DataFrame, scale: str, baseline_label: str) -> str:
     """One line that says what the numbers are: means over what, intervals from what, gains how."""
     seeds, problems = (_the_one(frame[column]) for column in ("seeds", "problems"))
+    paired = f"paired with {baseline_label} by problem and seed"
     return (
         f"Scale {scale}: means over {count(seeds, 'seed')} and {count(problems, 'problem')}; "
         f"brackets are 95% intervals from {_sources(seeds, problems)}. "
-        f"Gains are paired with {baseline_label} by problem and seed, bold where the interval is "
-        "clear of zero."
+        f"Gains are {paired if problems > 1 else f'over {baseline_label}, seed by seed'}, "
+        "bold where the interval is clear of zero."
     )
 
 
@@ -101,7 +102,7 @@ def count(number: int, noun: str) -> str:
 
 
 def _sources(seeds: int, problems: int) -> str:
-    over_problems = "problems (bootstrap)"
+    over_problems = "problems (bootstrap)" if problems > 1 else "samples (bootstrap)"
     over_seeds = f"seeds (t, {seeds - 1} degrees of freedom)"
     if seeds == 1:
         return f"{over_problems} only, since one seed says nothing of how trainings differ"

@@ -1,0 +1,177 @@
+import errno
+import json
+import os
+from pathlib import Path
+
+import jobs
+import pyarrow.parquet as pq
+import pytest
+
+from compute_aligned import __main__, records
+from compute_aligned.errors import InputError
+
+
+def beside(artefact: Path) -> dict:
+    return json.loads(artefact.with_name(artefact.name + ".provenance.json").read_text())
+
+
+# --- how errors end ---------------------------------------------------------------------------
+
+
+def test_a_user_s_mistake_ends_in_a_message_with_a_remedy_and_exit_code_2(tmp_path: Path) -> None:
+    done = jobs.start(
+        *jobs.VERB, "fetch", "--scale", "laptpo", "--source", "products", "--out", tmp_path / "x"
+    )
+
+    assert done.returncode == 2
+    assert "error: " in done.stderr
+    assert "there is no scale 'laptpo'" in done.stderr
+    assert "\n  remedy: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(__main__, "app", fail)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_ends_in_a_message_and_exit_code_1(
+    code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(monkeypatch, OSError(code, os.strerror(code), "results/model"))
+
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+
+    assert ended.value.code == 1
+    message = capsys.readouterr().err
+    assert "error: results/model: the disk is full\n  remedy: free some space" in message
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), PermissionError(errno.EACCES, "no")])
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    failing(monkeypatch, error)
+
+    with pytest.raises(type(error)):
+        __main__.main()
+
+
+# --- train-sft --------------------------------------------------------------------------------
+
+
+def test_training_publishes_a_model_its_steps_and_where_they_came_from(warmup: Path) -> None:
+    facts = beside(warmup / "model")
+
+    assert (warmup / "model" / "model.safetensors").stat().st_size
+    assert (facts["scale"], facts["family"], facts["branch"]) == ("smoke", "sft_passn", "warmup")
+    assert (facts["seed"], facts["strategy"]) == (0, "SingleSample()")
+    assert facts["steps"] == pq.read_metadata(warmup / "steps.parquet").num_rows == 60
+    assert facts["device"] == "cpu"
+    assert facts["parameters"] == 2 * 15 * 32 + 4 * 32 * 32 + 3 * 32 * 64 + 3 * 32
+    assert "stop_reached" not in facts  # this warm-up has no such criterion
+
+
+def test_a_warm_up_with_a_criterion_says_whether_it_was_reached(
+    splits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from compute_aligned import config
+
+    family = config.read_family("smoke", "sft_passn")
+    warmup = family.warmup.model_copy(update={"stop_at_probability": 0.005})
+    changed = family.model_copy(update={"warmup": warmup})
+    monkeypatch.setattr(config, "read_family", lambda *_: changed)
+
+    jobs.run(*jobs.train(splits / "train.jsonl", tmp_path))
+
+    facts = beside(tmp_path / "model")
+    assert facts["stop_at_probability"] == 0.005
+    assert facts["stop_reached"] is True
+    assert 20 <= facts["decay_started_at_step"] == facts["steps"] < 60
+
+
+def test_a_character_outside_the_vocabulary_is_named_before_training(
+    splits: Path, tmp_path: Path
+) -> None:
+    problems = records.read_problems(splits / "train.jsonl")
+    problems.append(problems[0].model_copy(update={"prompt": "12+13="}))
+    records.write_problems(tmp_path / "train.jsonl", problems)
+
+    with pytest.raises(InputError, match=r"'12\+13='.*not in the model's vocabulary"):
+        jobs.run(*jobs.train(tmp_path / "train.jsonl", tmp_path))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["train.jsonl"]
+
+
+def test_a_branch_that_the_sheet_does_not_have_is_refused(splits: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no branch 'passn_n17'"):
+        jobs.run(*jobs.train(splits / "train.jsonl", tmp_path, branch="passn_n17"))
+
+
+# --- sample, score ----------------------------------------------------------------------------
+
+
+def test_sampling_publishes_samples_and_where_they_came_from(
+    splits: Path, warmup: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "samples.parquet"
+
+    models = {"warmup": warmup / "model"}
+    jobs.run(*jobs.sample(splits / "test.jsonl", models, out, "transformers"))
+
+    facts = beside(out)
+    table = records.read_table(out, records.SAMPLES)
+    assert (facts["engine"], facts["device"], facts["seed"]) == ("transformers", "cpu", 0)
+    assert facts["samples"] == len(table) == 20 * 8
+    assert facts["tokens"] == sum(table["num_tokens"].to_pylist())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("--engine", "vlm"), "there is no 'vlm'"),
+        (("--model", "warmup"), "--model warmup: .*BRANCH=FOLDER"),
+        (("--model", "warmup=nowhere"), "nowhere: there is no model in this folder"),
+    ],
+)
+def test_mistakes_in_what_to_sample_are_explained(
+    splits: Path, warmup: Path, tmp_path: Path, change: tuple[str, str], words: str
+) -> None:
+    models = {"warmup": warmup / "model"}
+    arguments = jobs.sample(splits / "test.jsonl", models, tmp_path / "s.parquet", "transformers")
+    arguments[arguments.index(change[0]) + 1] = change[1]
+
+    with pytest.raises(InputError, match=f"(?s){words}"):
+        jobs.run(*arguments)
+
+
+def test_scoring_publishes_scores_and_outcomes_of_every_branch_and_problem(
+    splits: Path, warmup: Path, tmp_path: Path
+) -> None:
+    samples, scores, outcomes = (tmp_path / f"{n}.parquet" for n in ("samples", "scores", "out"))
+    models = {"warmup": warmup / "model"}
+    jobs.run(*jobs.sample(splits / "test.jsonl", models, samples, "transformers"))
+
+    jobs.run(
+        "score",
+        *jobs.SMOKE[:4],
+        "--samples",
+        samples,
+        "--problems",
+        splits / "test.jsonl",
+        "--scores",
+        scores,
+        "--outcomes",
+        outcomes,
+    )
+
+    problems = [p.id for p in records.read_problems(splits / "test.jsonl")]
+    rows = records.read_table(scores, records.SCORES).to_pylist()
+    assert [row["problem"] for row in rows] == problems
+    assert all(row["num_samples"] == 8 for row in rows)
+    points = records.read_table(outcomes, records.OUTCOMES).to_pylist()
+    assert [point["k"] for point in points] == [1, 2, 4, 8] * 20
+    assert beside(scores)["grader"] == beside(outcomes)["grader"] == "paper"
