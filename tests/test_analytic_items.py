@@ -24,6 +24,7 @@ ROW = {
     "branches": "-",
     "metric": "-",
     "budgets": "-",
+    "reported": "-",
     "title": "Weights",
 }
 MEASURED = {"family": "sft_passn", "branches": "ce", "metric": "pass@k", "budgets": "1 4"}

@@ -175,3 +175,4 @@ def test_scoring_publishes_scores_and_outcomes_of_every_branch_and_problem(
     points = records.read_table(outcomes, records.OUTCOMES).to_pylist()
     assert [point["k"] for point in points] == [1, 2, 4, 8] * 20
     assert beside(scores)["grader"] == beside(outcomes)["grader"] == "paper"
+    assert beside(outcomes)["inputs"] == [str(samples), str(splits / "test.jsonl")]

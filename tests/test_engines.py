@@ -23,6 +23,7 @@ from compute_aligned.engines import (
     ENGINES,
     TransformersEngine,
     VllmEngine,
+    allowed_tokens,
     cpu_cache_bytes,
 )
 from compute_aligned.sampling import Completion, Engine, Request, sample_family
@@ -124,7 +125,8 @@ def exact_distribution(
             text = tokenizer.decode(ids, skip_special_tokens=True)
             total[Completion(text, len(ids), finished)] += probability
             return
-        logits = model(torch.tensor([prompt + ids])).logits[0, -1].double().numpy()
+        logits = model(torch.tensor([prompt + ids])).logits[0, -1]
+        logits = models.suppress(model, logits).double().numpy()
         for token, share in cut(logits, temperature).items():
             go_on([*ids, token], probability * share)
 
@@ -155,6 +157,24 @@ def test_samples_have_exactly_the_distribution_that_the_settings_describe(engine
     assert p_value(drawn, expected) > 1e-3
     # and the test can tell: at another temperature it would not have passed
     assert p_value(drawn, exact_distribution(model, tokenizer, prompt, temperature=1.2)) < 1e-6
+
+
+def test_suppressed_tokens_are_never_drawn(
+    engine: Engine, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer = tiny.build(dtype=torch.float32)
+    prompt = models.encode_prompt(tokenizer, "12*3=")
+    model.generation_config.suppress_tokens = tokenizer.convert_tokens_to_ids(["3", "="])
+    models.save(model, tokenizer, tmp_path)
+    if isinstance(engine, VllmEngine):  # which reads them as it starts
+        monkeypatch.setattr(engine, "_allowed", allowed_tokens(tmp_path))
+    else:
+        engine.use(tmp_path)
+
+    drawn = Counter(itertools.chain(*engine.sample([Request(prompt, 32 * i) for i in range(100)])))
+
+    assert p_value(drawn, exact_distribution(model, tokenizer, prompt)) > 1e-3
+    assert not any(token in completion.text for completion in drawn for token in "3=")
 
 
 # --- a problem's samples depend on it alone ----------------------------------------------------

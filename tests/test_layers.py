@@ -3,8 +3,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import compute_aligned
 import pytest
+
+import compute_aligned
 
 PACKAGE_FOLDER = Path(compute_aligned.__file__).parent
 CORE = ["diagnostics", "estimators", "logmath", "policy", "rewards", "strategies"]

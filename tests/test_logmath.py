@@ -4,6 +4,10 @@ from fractions import Fraction
 import mpmath
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
 from compute_aligned.logmath import (
     check_log_probabilities,
     elementwise_slope,
@@ -12,9 +16,6 @@ from compute_aligned.logmath import (
     log_binomial_hazard,
     log_binomial_tail,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import Tensor
 
 INFINITY = float("inf")
 LOG_PROBABILITIES = st.floats(min_value=-10000.0, max_value=0.0)

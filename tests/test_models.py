@@ -11,10 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from compute_aligned import models
 from compute_aligned.errors import InputError
-from compute_aligned.settings import ScratchModel
+from compute_aligned.settings import PretrainedModel, ScratchModel
 
 DIGITS = list("0123456789*=")
 WORDS = ["<12>", "two", "x", "=", "100"]
@@ -76,6 +77,19 @@ def test_a_sequence_log_prob_is_the_sum_over_its_tokens_and_its_end() -> None:
     assert models.sequence_log_probs(model, batch).item() == pytest.approx(expected, abs=1e-5)
 
 
+@torch.no_grad()
+def test_positions_count_from_the_first_real_token() -> None:
+    torch.manual_seed(0)
+    shape = GPT2Config(vocab_size=15, n_positions=24, n_embd=16, n_layer=2, n_head=2)
+    model = GPT2LMHeadModel(shape).double().eval()  # its positions are absolute
+    prompts, completions = ragged(seed=3)
+
+    found = models.sequence_log_probs(model, models.collate(prompts, completions, 0))
+
+    for row, pair in enumerate(zip(prompts, completions, strict=True)):
+        assert found[row].item() == pytest.approx(sum(by_hand(model, *pair, 1.0)), abs=1e-5)
+
+
 @given(st.integers(0, 2**20))
 @torch.no_grad()
 def test_a_row_does_not_depend_on_the_padding_that_others_bring(seed: int) -> None:
@@ -101,6 +115,22 @@ def test_what_the_padding_token_means_to_the_model_changes_nothing() -> None:
         after = models.token_log_probs(model, batch)
 
     assert torch.equal(before, after)
+
+
+@torch.no_grad()
+def test_suppressed_tokens_have_no_probability_and_the_others_share_it() -> None:
+    model, tokenizer = tiny.build()
+    prompt = models.encode_prompt(tokenizer, "12*3=")
+    everything = models.collate([prompt] * 15, [[token] for token in range(15)], 0)
+    before = models.token_log_probs(model, everything).exp()[:, 0]
+
+    model.generation_config.suppress_tokens = [3, 14]
+    after = models.token_log_probs(model, everything).exp()[:, 0]
+
+    assert before.sum().item() == pytest.approx(1, abs=1e-5)
+    expected = before.clone()
+    expected[[3, 14]] = 0
+    assert torch.allclose(after, expected / expected.sum(), atol=1e-6)
 
 
 # --- tokens -----------------------------------------------------------------------------------
@@ -138,6 +168,15 @@ def test_text_outside_the_vocabulary_is_refused(tokenizer: Any, text: str) -> No
     for encode in (models.encode_prompt, models.encode_completion):
         with pytest.raises(InputError, match=r"not in the model's vocabulary[^$]*remedy"):
             encode(tokenizer, text)
+
+
+def test_a_chat_template_is_applied_to_the_prompt_alone() -> None:
+    tokenizer = models.build_tokenizer(tiny.SHAPE)
+    tokenizer.chat_template = "{% for m in messages %}={{ m['content'] }}{% endfor %}{{ '*' }}"
+
+    plain = models.encode_prompt(tokenizer, "=12*")
+
+    assert models.encode_prompt(tokenizer, "12", chat_template=True) == plain
 
 
 def test_a_problem_too_long_for_the_model_is_named() -> None:
@@ -199,8 +238,6 @@ def test_loading_draws_no_progress_bar(
 
 
 def test_a_pretrained_folder_is_what_a_warm_up_can_start_from(model_folder: Path) -> None:
-    from compute_aligned.settings import PretrainedModel
-
     model, _ = models.build(PretrainedModel(pretrained=str(model_folder)), 9, torch.float32)
 
     expected = load_file(model_folder / "model.safetensors")

@@ -6,6 +6,10 @@ import mpmath
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
 from compute_aligned.errors import InputError
 from compute_aligned.strategies import (
     BestOfN,
@@ -17,9 +21,6 @@ from compute_aligned.strategies import (
     known_strategies,
     parse_strategy,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,3 @@
-"""Compute Aligned Training (arXiv 2604.24957) as a pipeline: strategies, training, sampling, verdicts."""
+"""Compute Aligned Training (arXiv 2604.24957): strategies, training, sampling, tables, figures."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The command line: one verb a rule. Each reads its settings from config/, does one step, publishes.
+"""The command line: a verb a rule. Each reads its settings from config/, does one step, publishes.
 
 Heavy libraries are imported by the verb that needs them, so that the others start at once.
 """
@@ -310,6 +310,7 @@ def score(
             scale=scale,
             family=family,
             grader=settings.grader,
+            inputs=[str(samples), str(problems)],
             config_hash=config.scoring_fingerprint(scale, family),
         )
 

@@ -16,6 +16,7 @@ from compute_aligned import config, style
 from compute_aligned.forms import chosen, register
 from compute_aligned.rewards import unconditional_landscape
 from compute_aligned.settings import PaperItem
+from compute_aligned.tables import count
 
 BINS = np.linspace(0, 1, 26)
 CURVE = np.linspace(0, 1, 1001)
@@ -92,7 +93,7 @@ def _shares(item: PaperItem, samples: pd.DataFrame) -> dict[str, pd.Series]:
 
 def _counts(samples: pd.DataFrame) -> str:
     seeds, drawn = samples["seed"].nunique(), samples["sample"].nunique()
-    return f"{drawn} samples of each of {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    return f"{count(seeds, 'seed')}, {count(drawn, 'sample')} each"
 
 
 # --- Figure 6 -------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ def share_scatter(item: PaperItem, samples: pd.DataFrame, scale: str) -> Figure:
         points = first[first["branch"] == branch]
         _draw_points(axes, points, looks[branch].colour)
         correlation = points["input_share"].corr(points["share"])
-        axes.set_title(f"{labels[branch]}\n$r = {correlation:.2f}$")
+        axes.set_title(f"{labels[branch]}\n$r = {correlation:z.2f}$")
     row[0].set_ylabel("Hydrophobic share\nof the output")
     row[len(row) // 2].set_xlabel("Hydrophobic share of the input")
     figure.suptitle(item.title, x=0.01, ha="left", weight="bold")
@@ -133,10 +134,8 @@ def _draw_points(axes: Axes, points: pd.DataFrame, colour: str) -> None:
 
 
 def _scatter_keys(scale: str, seeds: int) -> list[Line2D]:
-    counted = f"scale {scale}, {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    points = Line2D(
-        [], [], color="0.5", marker="o", linestyle="", label=f"first sample ({counted})"
-    )
+    label = f"first sample of a prompt (scale {scale}, {count(seeds, 'seed')})"
+    points = Line2D([], [], color="0.5", marker="o", linestyle="", label=label)
     line = Line2D([], [], color=style.BASELINE_COLOUR, linewidth=0.8, linestyle="--")
     line.set_label("$y = 1 - x$")
     return [points, line]

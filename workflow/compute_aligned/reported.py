@@ -69,7 +69,8 @@ def read_reported() -> pd.DataFrame:
 def paper_values(item: PaperItem) -> pd.DataFrame:
     """What the paper reports for an item's branches and budgets, in the families that it names.
 
-    A point counts whichever table of the paper it stands in. Where the paper gives a point twice, the printed table is preferred to the saved curve.
+    A point counts whichever table of the paper it stands in. Where the paper gives one twice, the
+    printed table is preferred to the saved curve.
 
     Returns:
         Columns branch, k, paper_value, paper_gain (over the family's baseline at the same k, empty
