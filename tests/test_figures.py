@@ -155,6 +155,53 @@ def test_no_two_models_of_a_family_look_the_same() -> None:
     assert "ce" not in looks
 
 
+# --- levels -----------------------------------------------------------------------------------
+
+LEVELS = ITEM.model_copy(update={"form": "levels", "metric": "expected_max@k"})
+
+
+def test_levels_have_a_line_for_every_model_and_a_band_where_they_have_an_interval() -> None:
+    ours, _ = figures.draw(LEVELS, summary_of(), "laptop").axes
+
+    lines = lines_of(ours)
+    assert list(lines) == ["Warm-up", "Cross-entropy", "Pass@4", "Pass@64"]
+    for branch, label in (("ce", "Cross-entropy"), ("passn_n64", "Pass@64")):
+        gains = GAINS.get(branch, [0.0] * 3)
+        assert lines[label] == ([1, 16, 64], [40 + gain for gain in gains])
+    bands = [band.get_paths()[0].vertices[:, 1] for band in ours.collections]
+    assert (bands[1].min(), bands[1].max()) == (38, 43)  # the warm-up's comes first
+
+
+def test_budgets_of_levels_are_a_doubling_apart_and_both_panels_share_the_rewards() -> None:
+    ours, papers = figures.draw(LEVELS, summary_of(), "laptop").axes
+
+    for axes in (ours, papers):
+        assert axes.get_xscale() == "log"
+        assert list(axes.get_xticks()) == [1, 16, 64]
+        assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "16", "64"]
+        assert axes.get_xlabel() == "Samples per prompt, k"
+    assert ours.get_ylabel() == "Expected max@k (reward)"
+    assert papers.get_ylabel() == "Reported expected max@k (reward)"
+    assert ours.get_ylim() == papers.get_ylim()
+
+
+def test_the_papers_levels_stand_in_their_panel() -> None:
+    item = LEVELS.model_copy(update={"metric": "pass@k", "budgets": (1, 64)})
+    _, papers = figures.draw(item, summary_of(budgets=(1, 64)), "laptop").axes
+
+    # PAPER section 5, C1
+    assert lines_of(papers)["Cross-entropy"] == ([1, 64], [15.8, 59.8])
+
+
+def test_the_band_of_one_pool_of_one_seed_is_about_its_samples_only() -> None:
+    summary = summary_of(seeds=1).assign(problems=1)
+
+    assert legend_of(figures.draw(LEVELS, summary, "laptop"))[-1] == "95% interval, samples only"
+
+
+# --- axes, files --------------------------------------------------------------------------------
+
+
 def test_the_k_axis_ends_where_this_runs_samples_end_and_the_papers_at_its_own() -> None:
     ours, papers = figures.draw(ITEM, summary_of(budgets=(1, 16)), "smoke").axes
 

@@ -17,12 +17,15 @@ from hypothesis import strategies as st
 import compute_aligned
 from compute_aligned.errors import InputError
 from compute_aligned.problems import SPLITS, products, raw_problems, split_problems
+from compute_aligned.proteins import LengthRange, conditional_pairs, pretraining_sequences
 from compute_aligned.records import Problem
 from compute_aligned.settings import Problems
 from compute_aligned.sources import (
     GeneratedSource,
     JsonlSource,
     MultiplicationSource,
+    ProteinPairsSource,
+    ProteinSequencesSource,
     ReasoningGymSource,
 )
 
@@ -83,6 +86,37 @@ def test_the_generated_source_gives_its_settings_to_the_generator() -> None:
     source = GeneratedSource(source="generated:products", low=3, high=11, seed=7)
 
     assert raw_problems(source) == (list(products(3, 11, 7)), "generated, seed 7")
+
+
+def test_protein_pairs_become_problems_whose_input_the_reward_can_see() -> None:
+    source = ProteinPairsSource(
+        source="generated:protein_pairs", size=50, seed=3, output_lengths=(30, 40)
+    )
+
+    found, revision = raw_problems(source)
+
+    pairs = conditional_pairs(50, 3, output_lengths=LengthRange(30, 40))
+    assert [(p.prompt, p.answer, p.input_sequence) for p in found] == [
+        (pair.prompt, pair.target, pair.input_sequence) for pair in pairs
+    ]
+    # one protein given twice is one problem, whatever the answers
+    assert [p.group for p in found] == [pair.input_sequence for pair in pairs]
+    assert revision == "generated, seed 3"
+
+
+def test_sequences_to_pretrain_on_are_problems_with_an_empty_prompt() -> None:
+    source = ProteinSequencesSource(
+        source="generated:protein_sequences", size=40, lengths=(12, 16), share_sd=0.2
+    )
+
+    found, _ = raw_problems(source)
+    splits = split_problems(found, Problems(source="x", train=30, rl=4, test=1), seed=0)
+
+    sequences = pretraining_sequences(40, 42, LengthRange(12, 16), share_sd=0.2)
+    assert [p.answer for p in found] == [sequence.target for sequence in sequences]
+    assert {p.prompt for split in splits.values() for p in split} == {""}
+    assert {p.input_sequence for p in found} == {None}
+    assert len({p.id for split in splits.values() for p in split}) == 35
 
 
 # --- splits ---------------------------------------------------------------------------------

@@ -12,48 +12,50 @@ from compute_aligned.records import write_text
 
 START, END = "<!-- reference run: start -->", "<!-- reference run: end -->"
 QUOTED = "table2"  # the table whose gains the README shows
+TABLE_FILES = ("csv", "md", "tex", "csv.provenance.json")
+FIGURE_FILES = ("pdf", "png", "pdf.provenance.json")
 
 
 def publish(scale: str, root: Path) -> list[Path]:
     """Copy a scale's tables and figures to ``results/reference/{scale}/``, and quote the README.
 
+    What the run has not made is left out.
+
     Args:
-        scale: A scale that has been run whole.
+        scale: A scale that has been run.
         root: The repository.
 
     Returns:
         The files written, relative to ``root``.
 
     Raises:
-        InputError: A table or figure is missing.
+        InputError: The table that the README quotes is missing.
 
     """
-    tables, figures = root / "results" / scale / "tables", root / "paper_figures" / scale
-    wanted = {
+    made = {
         "tables": [
-            tables / f"{item}.{kind}"
+            [root / "results" / scale / "tables" / f"{item}.{kind}" for kind in TABLE_FILES]
             for item in config.items_at(scale, "table")
-            for kind in ("csv", "md", "tex", "csv.provenance.json")
         ],
         "figures": [
-            figures / f"{item}.{kind}"
+            [root / "paper_figures" / scale / f"{item}.{kind}" for kind in FIGURE_FILES]
             for item in config.items_at(scale, "figure")
-            for kind in ("pdf", "png", "pdf.provenance.json")
         ],
     }
-    missing = [path for paths in wanted.values() for path in paths if not path.exists()]
-    if missing:
+    items = [(kind, files) for kind, of_kind in made.items() for files in of_kind]
+    finished = [(kind, files) for kind, files in items if all(map(Path.exists, files))]
+    if not any(files[0].stem == QUOTED for _, files in finished):
         raise InputError(
-            missing[0],
-            f"the run at scale {scale} is not finished ({len(missing)} files are missing)",
+            root / "results" / scale / "tables" / f"{QUOTED}.csv",
+            f"the run at scale {scale} has not made it yet",
             f"snakemake --cores all --config scale={scale}",
         )
     target = root / "results" / "reference" / scale
     shutil.rmtree(target, ignore_errors=True)
     written = []
-    for kind, paths in wanted.items():
-        (target / kind).mkdir(parents=True)
-        for path in paths:
+    for kind, files in finished:
+        (target / kind).mkdir(parents=True, exist_ok=True)
+        for path in files:
             written.append(Path(shutil.copy(path, target / kind)).relative_to(root))
     readme = root / "README.md"
     write_text(readme, quoted(readme.read_text(encoding="utf-8"), target))

@@ -13,6 +13,7 @@ from compute_aligned.errors import InputError
 from compute_aligned.estimators import expected_max, maj_at_ks, pass_at_k, plurality_correct
 from compute_aligned.progress import track
 from compute_aligned.records import SAMPLES, Problem
+from compute_aligned.sampling import problem_seed
 from compute_aligned.settings import Metric, budgets_up_to
 
 
@@ -79,7 +80,9 @@ def _values(row: dict, metric: Metric, budgets: list[int]) -> dict[str, list[dic
         case "pass@k":
             values = pass_at_k(row["num_samples"], row["num_correct"], budgets)
         case "maj@k":
-            values = maj_at_ks(row["votes"], row["correct"], budgets)
+            # orders of drawing of its own for every problem: errors of their sampling average out
+            order_seed = problem_seed(row["problem"], seed=0, num_samples=1)
+            values = maj_at_ks(row["votes"], row["correct"], budgets, seed=order_seed)
         case "expected_max@k":
             values = expected_max(row["rewards"], budgets)
     points: dict[str, list[dict]] = {
