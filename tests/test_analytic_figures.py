@@ -17,7 +17,7 @@ FORMS = ["weights_sft", "weights_rl", "support", "rao_blackwell"]
 def item_of(form: str) -> PaperItem:
     return PaperItem.model_validate(
         {"item": "figure_x", "output": "figure", "form": form, "title": "A title"}
-        | dict.fromkeys(["family", "branches", "metric", "budgets"], "-")
+        | dict.fromkeys(["family", "branches", "metric", "budgets", "reported"], "-")
     )
 
 

@@ -16,7 +16,7 @@ from compute_aligned.tables import Rendered
 def item_of(form: str) -> PaperItem:
     return PaperItem.model_validate(
         {"item": "table1", "output": "table", "form": form, "title": "A & B"}
-        | dict.fromkeys(["family", "branches", "metric", "budgets"], "-")
+        | dict.fromkeys(["family", "branches", "metric", "budgets", "reported"], "-")
     )
 
 
