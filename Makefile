@@ -1,8 +1,9 @@
 # make            set up .venv and run the pipeline at the scale of config/config.yaml
 # make test       set up .venv and run every check: lint, types, unit tests, the smoke pipeline
-# make lint       only the quick checks
+# make lint       the quick checks only
 # make schemas    write workflow/schemas/ anew after a change of settings.py
 # make reference  copy a finished laptop run to results/reference/laptop/
+# make setup      only set up .venv, for tests too
 # make help       this list
 
 SHELL := /bin/bash
