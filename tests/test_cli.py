@@ -133,7 +133,7 @@ def test_sampling_publishes_samples_and_where_they_came_from(
     ("change", "words"),
     [
         (("--engine", "vlm"), "there is no 'vlm'"),
-        (("--model", "warmup"), "--model warmup: .*BRANCH=FOLDER"),
+        (("--model", "warmup"), "--model warmup: .*BRANCH=PATH"),
         (("--model", "warmup=nowhere"), "nowhere: there is no model in this folder"),
     ],
 )

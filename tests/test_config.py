@@ -103,6 +103,7 @@ def test_a_right_configuration_passes_and_is_read_as_it_stands(folder: Path) -> 
 def test_values_of_the_command_line_replace_those_of_the_file(folder: Path) -> None:
     assert config.read_run({"seeds": [5, 7]}) == Run(scale="tiny", seeds=(5, 7))
     assert config.read_run({"scale": "other"}).scale == "other"
+    assert config.read_run({"seeds": ["5", "7"]}).seeds == (5, 7)  # as Snakemake passes [5, 7]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from compute_aligned import config
+
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = [
     "results/smoke/tables/table2.csv",
@@ -37,10 +39,10 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def planned(folder: Path, *arguments: str) -> dict[str, int]:
+def planned(folder: Path, *targets: str, settings: tuple[str, ...] = ()) -> dict[str, int]:
     """Jobs that a dry run would start, by rule; without the target rule."""
-    done = snakemake(folder, "--dry-run", "--config", "scale=smoke", *arguments)
-    assert done.returncode == 0, done.stderr
+    done = snakemake(folder, "--dry-run", *targets, "--config", "scale=smoke", *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE))
     return {rule: int(count) for rule, count in jobs.items() if rule not in ("all", "total")}
 
@@ -95,13 +97,14 @@ def test_a_changed_branch_row_retrains_that_branch_alone(finished: Path) -> None
         sheet.write_text(before)
 
     assert jobs["train_sft"] == 2  # one a seed
+    assert jobs["train_rl"] == 2  # both forms of the weight, one seed
     assert "train_warmup" not in jobs
 
 
 def test_one_seed_can_be_asked_for(tmp_path: Path) -> None:
-    jobs = planned(copy_repository(tmp_path), "seeds=[0]")
+    jobs = planned(copy_repository(tmp_path), settings=("seeds=[0]",))
 
-    assert jobs["train_warmup"] == 1
+    assert jobs["train_warmup"] == len(config.read_scale("smoke").families)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ Heavy libraries are imported by the verb that needs them, so that the others sta
 
 import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from compute_aligned import config, provenance, records
 from compute_aligned.config import WARMUP
 from compute_aligned.errors import InputError
 from compute_aligned.settings import PretrainedModel, Rl, ScratchModel, Sft
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 app = typer.Typer(
     name="compute_aligned",
@@ -36,6 +33,10 @@ Outcomes = Annotated[
 Scores = Annotated[
     list[Path] | None,
     typer.Option(help="The scores, once a seed, for items that are made from single samples."),
+]
+Steps = Annotated[
+    list[str] | None,
+    typer.Option(help="BRANCH=FILE, once a branch and seed, for items about the training."),
 ]
 Problems = Annotated[Path, typer.Option(help="Problems as JSON lines.")]
 
@@ -248,7 +249,7 @@ def sample(
     at = config.read_scale(scale)
     if engine not in ENGINES:
         raise InputError("--engine", f"there is no {engine!r}", f"one of: {', '.join(ENGINES)}")
-    folders = _model_folders(model)
+    folders = dict(_named("--model", model))
     tokenizer = models.load_tokenizer(next(iter(folders.values())))
     drawn = sampling.sample_family(
         lambda folder: ENGINES[engine](
@@ -324,21 +325,14 @@ def table(
     tex: Annotated[Path, typer.Option(help="For a paper.")],
     outcomes: Outcomes = None,
     scores: Scores = None,
+    steps: Steps = None,
 ) -> None:
     """Make one table of the paper."""
-    from compute_aligned import tables
+    from compute_aligned import items
 
     row = config.read_paper_item(item)
-    if row.analytic:
-        from compute_aligned import analytic_tables
-
-        rendered = analytic_tables.render(row)
-    elif row.of_samples:
-        from compute_aligned import protein_tables
-
-        rendered = protein_tables.render(row, _samples(row, scores), scale)
-    else:
-        rendered = tables.render(row, _summary(row, outcomes, scores), scale)
+    files = items.Files(outcomes or [], scores or [], _named("--steps", steps or []))
+    rendered = items.table(row, files, scale)
     for path, text in ((csv, rendered.csv), (md, rendered.md), (tex, rendered.tex)):
         records.write_text(path, text)
     provenance.record(
@@ -346,7 +340,7 @@ def table(
         scale=scale,
         family=row.family,
         item=item,
-        inputs=[str(p) for p in [*(outcomes or []), *(scores or [])]],
+        inputs=[str(path) for path in files.paths],
         config_hash=config.item_fingerprint(item),
     )
 
@@ -359,28 +353,20 @@ def figure(
     png: Annotated[Path, typer.Option(help="Pixels.")],
     outcomes: Outcomes = None,
     scores: Scores = None,
+    steps: Steps = None,
 ) -> None:
     """Draw one figure of the paper."""
-    from compute_aligned import figures
+    from compute_aligned import figures, items
 
     row = config.read_paper_item(item)
-    if row.analytic:
-        from compute_aligned import analytic_figures
-
-        drawn = analytic_figures.draw(row)
-    elif row.of_samples:
-        from compute_aligned import protein_figures
-
-        drawn = protein_figures.draw(row, _samples(row, scores), scale)
-    else:
-        drawn = figures.draw(row, _summary(row, outcomes, scores), scale)
-    figures.save(drawn, pdf, png)
+    files = items.Files(outcomes or [], scores or [], _named("--steps", steps or []))
+    figures.save(items.figure(row, files, scale), pdf, png)
     provenance.record(
         pdf,
         scale=scale,
         family=row.family,
         item=item,
-        inputs=[str(p) for p in [*(outcomes or []), *(scores or [])]],
+        inputs=[str(path) for path in files.paths],
         config_hash=config.item_fingerprint(item),
     )
 
@@ -409,35 +395,12 @@ def _chat_template(model: ScratchModel | PretrainedModel) -> bool:
     return isinstance(model, PretrainedModel) and model.chat_template
 
 
-def _model_folders(options: list[str]) -> dict[str, Path]:
-    """The models of ``--model BRANCH=FOLDER`` options."""
-    folders = {}
-    for option in options:
-        branch, _, folder = option.partition("=")
-        if not branch or not folder:
-            raise InputError(f"--model {option}", "no branch with its folder", "BRANCH=FOLDER")
-        folders[branch] = Path(folder)
-    return folders
-
-
-def _summary(
-    row: config.PaperItem, outcomes: list[Path] | None, scores: list[Path] | None
-) -> "pd.DataFrame":
-    from compute_aligned import contrasts, pools
-
-    if not outcomes or row.metric == "-":
-        raise InputError(row.item, "it is made from outcomes, and none are given", "name the files")
-    models = [WARMUP, *row.branches]
-    baseline = config.baseline_of(row.family)
-    measured = contrasts.read_outcomes(outcomes)
-    if row.needs_scores and measured["problem"].nunique() == 1:
-        return pools.summarise(_samples(row, scores), models, row.budgets, baseline)
-    return contrasts.summarise(measured, models, row.metric, row.budgets, baseline)
-
-
-def _samples(row: config.PaperItem, scores: list[Path] | None) -> "pd.DataFrame":
-    from compute_aligned import protein_scores
-
-    if not scores:
-        raise InputError(row.item, "it is made from scores, and none are given", "--scores FILE")
-    return protein_scores.read_scores(scores)
+def _named(option: str, values: list[str]) -> list[tuple[str, Path]]:
+    """Branches and their paths, from the values ``BRANCH=PATH`` of an option."""
+    named = []
+    for value in values:
+        branch, _, path = value.partition("=")
+        if not branch or not path:
+            raise InputError(f"{option} {value}", "no branch with its path", "BRANCH=PATH")
+        named.append((branch, Path(path)))
+    return named

@@ -44,7 +44,15 @@ def read_run(overrides: dict[str, Any] | None = None) -> Run:
     path = CONFIG / "config.yaml"
     content = read_yaml(path)
     run = validated(Run, content, path)
-    return validated(Run, content | overrides, "--config") if overrides else run
+    given = {key: _whole_numbers(value) for key, value in (overrides or {}).items()}
+    return validated(Run, content | given, "--config") if given else run
+
+
+def _whole_numbers(value: Any) -> Any:
+    """A list with its whole numbers as such: Snakemake reads ``--config 'seeds=[0]'`` as text."""
+    if not isinstance(value, list):
+        return value
+    return [int(item) if isinstance(item, str) and item.isdecimal() else item for item in value]
 
 
 @functools.cache
@@ -279,7 +287,7 @@ def _check_branches(scale: str, family: str) -> None:
 
 def _check_item(item: PaperItem, family: Family, scale: str) -> None:
     where = f"{CONFIG / 'paper_items.tsv'}: {item.item}"
-    if item.of_samples:
+    if item.of_samples or item.of_training:
         return
     if item.metric not in family.metrics:
         raise InputError(

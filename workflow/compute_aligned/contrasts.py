@@ -6,6 +6,7 @@ baseline branch (DESIGN: both in percentage points for pass@k and maj@k).
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ def read_outcomes(paths: Sequence[Path]) -> pd.DataFrame:
 def summarise(
     outcomes: pd.DataFrame,
     branches: Sequence[str],
-    metric: Metric,
+    metric: Metric | Literal["plurality"],
     budgets: Sequence[int],
     baseline: str,
 ) -> pd.DataFrame:
@@ -40,7 +41,7 @@ def summarise(
     Args:
         outcomes: As :func:`read_outcomes` gives them, values as probabilities or rewards.
         branches: The rows wanted, in order.
-        metric: Which metric; the two shares come out in percent, rewards as they are.
+        metric: Which metric; shares come out in percent, rewards as they are.
         budgets: The k wanted; those above what was sampled are left out.
         baseline: The branch that gains are taken against.
 
@@ -90,6 +91,14 @@ def summarise(
         .sort_values(["branch", "k"], key=lambda c: c.map(order) if c.name == "branch" else c)
         .reset_index(drop=True)
     )
+
+
+def plurality(outcomes: pd.DataFrame, branches: Sequence[str], baseline: str) -> pd.DataFrame:
+    """As :func:`summarise`, for the vote over all samples; no rows where nobody voted."""
+    budgets = outcomes.loc[outcomes["metric"] == "plurality", "k"].unique()
+    if not len(budgets):
+        return pd.DataFrame()
+    return summarise(outcomes, branches, "plurality", budgets, baseline)
 
 
 def seeds_by_problems(outcomes: pd.DataFrame, branch: str) -> pd.DataFrame:

@@ -28,7 +28,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A whole table: every panel has the same columns, ``budgets``, and all text is unescaped."""
+    """A whole table; all text is unescaped.
+
+    Every panel has the same columns: ``budgets``, and then ``more`` by their names.
+    """
 
     name: str
     title: str
@@ -36,6 +39,7 @@ class Sheet:
     budgets: Sequence[int]
     panels: Sequence[Panel]
     note: str
+    more: Sequence[str] = ()
 
 
 # --- Markdown -------------------------------------------------------------------------------
@@ -43,7 +47,7 @@ class Sheet:
 
 def to_markdown(sheet: Sheet) -> str:
     """Title, caption, a table a panel, note."""
-    header = ["", *(f"k={k}" for k in sheet.budgets)]
+    header = ["", *(f"k={k}" for k in sheet.budgets), *map(escape_markdown, sheet.more)]
     parts = [f"# {escape_markdown(sheet.title)}", escape_markdown(sheet.caption)]
     for panel in sheet.panels:
         body = [
@@ -54,7 +58,7 @@ def to_markdown(sheet: Sheet) -> str:
             index=False,
             tablefmt="pipe",
             disable_numparse=True,
-            colalign=["left", *["right"] * len(sheet.budgets)],
+            colalign=["left", *["right"] * (len(header) - 1)],
         )
         parts += [f"## {escape_markdown(panel.heading)}", table]
     return "\n\n".join([*parts, escape_markdown(sheet.note)]) + "\n"
@@ -98,7 +102,8 @@ _LATEX = str.maketrans(
 
 def to_latex(sheet: Sheet) -> str:
     """A ``table`` float with the panels one above the other; needs booktabs and no more."""
-    header = " & ".join(["", *(f"$k={k}$" for k in sheet.budgets)])
+    columns = [*(f"$k={k}$" for k in sheet.budgets), *map(escape_latex, sheet.more)]
+    header = " & ".join(["", *columns])
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
@@ -108,7 +113,7 @@ def to_latex(sheet: Sheet) -> str:
         rf"\label{{tab:{sheet.name}}}",
         r"\footnotesize",
         r"\setlength{\tabcolsep}{2pt}",
-        rf"\begin{{tabular}}{{l{'r' * len(sheet.budgets)}}}",
+        rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
         r"\toprule",
         rf"{header} \\",
     ]
@@ -117,7 +122,7 @@ def to_latex(sheet: Sheet) -> str:
         heading = rf"\makebox[0pt][l]{{\emph{{{escape_latex(panel.heading)}}}}}"
         lines += [
             r"\midrule",
-            rf"\multicolumn{{{len(sheet.budgets) + 1}}}{{l}}{{{heading}}} \\",
+            rf"\multicolumn{{{len(columns) + 1}}}{{l}}{{{heading}}} \\",
         ]
         for label, cells in panel.rows.items():
             lines += [r"\addlinespace[1pt]", *_latex_rows(label, cells)]

@@ -117,10 +117,11 @@ def beside_paper(item: PaperItem, summary: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         item: The row of ``config/paper_items.tsv``.
-        summary: As ``contrasts.summarise`` gives it, with the warm-up among its branches.
+        summary: As ``contrasts.summarise`` gives it, with the warm-up among its branches; for
+            ``maj@k`` it may have rows of the metric ``plurality`` too.
 
     Returns:
-        One row a branch and k: item, family, branch, label, metric, k, unit, value, value_low,
+        One row a branch, metric and k: item, family, branch, label, metric, k, unit, value, value_low,
         value_high, gain, gain_low, gain_high, seeds, problems, paper_value, paper_gain. The last
         two are the paper's and empty where it has none; gains are in the unit of the values.
 
@@ -135,7 +136,12 @@ def beside_paper(item: PaperItem, summary: pd.DataFrame) -> pd.DataFrame:
     constant = {"item": item.item, "family": item.family, "unit": DISPLAY[item.metric].unit}
     frame = summary.assign(
         **constant, label=summary["branch"].map(config.labels_of(item.family))
-    ).merge(paper_values(item), on=["branch", "k"], how="left", validate="one_to_one")
+    ).merge(
+        paper_values(item).assign(metric=item.metric),
+        on=["branch", "metric", "k"],
+        how="left",
+        validate="one_to_one",
+    )
     columns = ["item", "family", "branch", "label", "metric", "k", "unit"]
     ours = [f"{name}{end}" for name in ("value", "gain") for end in ("", "_low", "_high")]
     paper = ["paper_value", "paper_gain"]

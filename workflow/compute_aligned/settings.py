@@ -384,8 +384,9 @@ class PaperItem(Settings):
 
     ``branches`` and ``budgets`` are words separated by blanks. An analytic item, which needs the
     strategies and no training, has ``-`` for its family, branches, metric and budgets. One that
-    shows the samples themselves has ``-`` for its metric and budgets. ``reported`` names the
-    families of ``config/paper_reported.csv`` that the paper's values of the metric come from.
+    shows the samples themselves has ``-`` for its metric and budgets; one that shows how training
+    went has the metric ``weight``. ``reported`` names the families of
+    ``config/paper_reported.csv`` that the paper's values of the metric come from.
     """
 
     item: Name
@@ -400,7 +401,7 @@ class PaperItem(Settings):
         DashIsNone,
         _cell_of("[a-z][a-z0-9_]*"),
     ]
-    metric: Literal[Metric, "-"]
+    metric: Literal[Metric, "weight", "-"]
     budgets: Annotated[
         tuple[PositiveInt, ...],
         Field(min_length=1),
@@ -423,6 +424,11 @@ class PaperItem(Settings):
         return not self.analytic and self.metric == "-"
 
     @property
+    def of_training(self) -> bool:
+        """Whether it shows the weights that training gave, not samples."""
+        return self.metric == "weight"
+
+    @property
     def needs_scores(self) -> bool:
         """Whether outcomes of problems are not enough: it needs every sample's reward."""
         return self.of_samples or self.metric == "expected_max@k"
@@ -435,8 +441,9 @@ class PaperItem(Settings):
                 raise ValueError(f"the family is -, so {column} has to be - too")
         if not self.branches and not self.analytic:
             raise ValueError("branches is -, which goes with the family - only")
-        if (self.metric == "-") != (not self.budgets):
+        measured = not (self.analytic or self.of_samples or self.of_training)
+        if measured != bool(self.budgets):
             raise ValueError("metric and budgets go together: both are -, or neither")
-        if self.metric == "-" and self.reported:
-            raise ValueError("the paper reports values of metrics: metric is -, so reported is too")
+        if self.reported and not measured:
+            raise ValueError(f"metric is {self.metric}, and the paper reports none: write - there")
         return self

@@ -25,6 +25,7 @@ class Rendered:
     tex: str
 
 
+VOTE_OF_ALL = "Plurality: a vote over all {} samples, exact."
 FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Rendered]] = {}
 
 
@@ -51,20 +52,22 @@ def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Rendered:
     display = DISPLAY[item.metric]
     baseline = config.baseline_of(item.family)
     baseline_label = config.labels_of(item.family)[baseline]
-    reported = paper_values(item)
+    reported = paper_values(item).assign(metric=item.metric)
+    voted = frame.loc[frame["metric"] == "plurality", "k"].unique()
+    columns = [*((item.metric, k) for k in item.budgets), *(("plurality", k) for k in voted)]
     panels = [
         Panel(
             f"This run (scale {scale}): {display.name} in {display.unit}",
-            _rows(item, frame, "value"),
+            _rows(item, frame, "value", columns),
         ),
         Panel(
             f"This run (scale {scale}): gain over {baseline_label} in {display.gain_unit}",
-            _rows(item, frame[frame["branch"] != baseline], "gain"),
+            _rows(item, frame[frame["branch"] != baseline], "gain", columns),
         ),
         Panel(
             f"The paper's reported values ({display.paper_model} on {display.paper_data}; "
             f"not from this run): {display.name} in {display.unit}",
-            _rows(item, reported, "paper_value"),
+            _rows(item, reported, "paper_value", columns),
         ),
     ]
     shown = [panel for panel in panels if panel.rows]
@@ -74,7 +77,8 @@ def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Rendered:
         caption=caption(frame, scale, baseline_label),
         budgets=item.budgets,
         panels=shown,
-        note=_note(reported, shown),
+        note=_note(reported, shown) + "".join(f" {VOTE_OF_ALL.format(k)}" for k in voted),
+        more=["plurality"] * len(voted),
     )
     return Rendered(to_csv(frame), to_markdown(sheet), to_latex(sheet))
 
@@ -119,13 +123,18 @@ def _the_one(column: pd.Series) -> int:
 # --- cells ----------------------------------------------------------------------------------
 
 
-def _rows(item: PaperItem, frame: pd.DataFrame, column: str) -> dict[str, list[Cell]]:
-    """Label to one cell a budget of the item, missing where the frame has no such row."""
+def _rows(
+    item: PaperItem, frame: pd.DataFrame, value: str, columns: Sequence[tuple[str, int]]
+) -> dict[str, list[Cell]]:
+    """Label to one cell a metric and budget, missing where the frame has no such row."""
     labels = config.labels_of(item.family)
     decimals = DISPLAY[item.metric].decimals
-    cells = {(row["branch"], row["k"]): _cell(row, column, decimals) for _, row in frame.iterrows()}
+    cells = {
+        (row["branch"], row["metric"], row["k"]): _cell(row, value, decimals)
+        for _, row in frame.iterrows()
+    }
     return {
-        labels[branch]: [cells.get((branch, k), Cell(MISSING)) for k in item.budgets]
+        labels[branch]: [cells.get((branch, *column), Cell(MISSING)) for column in columns]
         for branch in frame["branch"].unique()
     }
 

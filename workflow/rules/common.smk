@@ -66,8 +66,9 @@ def figures(scale):
 
 
 def outcomes(wildcards):
-    """The scored outcomes of every seed that an item is made from; an analytic one needs none."""
-    if study.read_paper_item(wildcards.item).analytic:
+    """The scored outcomes of every seed that an item is made from; not all items need any."""
+    item = study.read_paper_item(wildcards.item)
+    if item.analytic or item.of_training:
         return []
     return of_every_seed(wildcards, "outcomes.parquet")
 
@@ -77,6 +78,27 @@ def scores(wildcards):
     if not study.read_paper_item(wildcards.item).needs_scores:
         return []
     return of_every_seed(wildcards, "parquet")
+
+
+def steps(wildcards):
+    """The training records of every branch and seed, for an item about the training itself."""
+    item = study.read_paper_item(wildcards.item)
+    if not item.of_training:
+        return []
+    return expand(
+        "results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet",
+        scale=wildcards.scale,
+        family=item.family,
+        branch=item.branches,
+        seed=seeds(wildcards),
+    )
+
+
+def item_files(wildcards, input):
+    """Options that name an item's files; those of a branch by the branch's folder."""
+    return [f"--scores {path}" for path in input.scores] + [
+        f"--steps {Path(path).parts[-3]}={path}" for path in input.steps
+    ]
 
 
 def of_every_seed(wildcards, ending):

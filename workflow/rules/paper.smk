@@ -3,6 +3,7 @@
 needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every seed,
         or nothing for an analytic item, whose family is -
         results/{scale}/scores/{family}/seed{seed}.parquet too, where single samples matter
+        or results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet of every branch
         config/paper_reported.csv, the paper's own numbers
 makes:  results/{scale}/tables/{item}.{csv,md,tex}
         paper_figures/{scale}/{item}.{pdf,png}
@@ -13,6 +14,7 @@ rule table:
     input:
         outcomes=outcomes,
         scores=scores,
+        steps=steps,
         reported=f"{workflow.basedir}/config/paper_reported.csv",
     output:
         csv="results/{scale}/tables/{item}.csv",
@@ -26,10 +28,10 @@ rule table:
         "../../envs/report.yaml"
     params:
         settings=lambda w: study.item_fingerprint(w.item),
-        scores=lambda w, input: [f"--scores {path}" for path in input.scores],
+        files=item_files,
     shell:
         "python -m compute_aligned table --scale {wildcards.scale} --item {wildcards.item}"
-        " --csv {output.csv} --md {output.md} --tex {output.tex} {params.scores}"
+        " --csv {output.csv} --md {output.md} --tex {output.tex} {params.files}"
         " {input.outcomes} &> {log}"
 
 
@@ -37,6 +39,7 @@ rule figure:
     input:
         outcomes=outcomes,
         scores=scores,
+        steps=steps,
         reported=f"{workflow.basedir}/config/paper_reported.csv",
     output:
         pdf="paper_figures/{scale}/{item}.pdf",
@@ -49,7 +52,7 @@ rule figure:
         "../../envs/report.yaml"
     params:
         settings=lambda w: study.item_fingerprint(w.item),
-        scores=lambda w, input: [f"--scores {path}" for path in input.scores],
+        files=item_files,
     shell:
         "python -m compute_aligned figure --scale {wildcards.scale} --item {wildcards.item}"
-        " --pdf {output.pdf} --png {output.png} {params.scores} {input.outcomes} &> {log}"
+        " --pdf {output.pdf} --png {output.png} {params.files} {input.outcomes} &> {log}"
