@@ -7,6 +7,7 @@ away again: such a branch is the baseline under another name (PAPER section 5, t
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -51,12 +52,13 @@ def phases(steps: pd.DataFrame) -> pd.DataFrame:
         order of the branches in ``steps``.
 
     """
-    progress = (steps["step"] + 0.5) / steps.groupby("run")["step"].transform("size")
-    halves = {"start": progress < SHARE, "end": progress > 1 - SHARE}
+    total = steps.groupby("run")["step"].transform("size")
+    counted = np.ceil(SHARE * total)  # one step at least
+    parts = {"start": steps["step"] < counted, "end": steps["step"] >= total - counted}
     rows = []
     for branch in steps["branch"].unique():
         mine = steps["branch"] == branch
-        for phase, chosen in halves.items():
+        for phase, chosen in parts.items():
             by_run = steps[mine & chosen].groupby("run")[[*QUANTILES, "clipped"]].mean()
             rows.append(
                 {"branch": branch, "phase": phase}

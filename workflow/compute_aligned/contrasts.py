@@ -95,8 +95,8 @@ def summarise(
 
 def plurality(outcomes: pd.DataFrame, branches: Sequence[str], baseline: str) -> pd.DataFrame:
     """As :func:`summarise`, for the vote over all samples; no rows where nobody voted."""
-    budgets = outcomes.loc[outcomes["metric"] == "plurality", "k"].unique()
-    if not len(budgets):
+    budgets = outcomes.loc[outcomes["metric"] == "plurality", "k"].unique().tolist()
+    if not budgets:
         return pd.DataFrame()
     return summarise(outcomes, branches, "plurality", budgets, baseline)
 

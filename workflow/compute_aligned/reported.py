@@ -121,9 +121,10 @@ def beside_paper(item: PaperItem, summary: pd.DataFrame) -> pd.DataFrame:
             ``maj@k`` it may have rows of the metric ``plurality`` too.
 
     Returns:
-        One row a branch, metric and k: item, family, branch, label, metric, k, unit, value, value_low,
-        value_high, gain, gain_low, gain_high, seeds, problems, paper_value, paper_gain. The last
-        two are the paper's and empty where it has none; gains are in the unit of the values.
+        One row a branch, metric and k: item, family, branch, label, metric, k, unit, value,
+        value_low, value_high, gain, gain_low, gain_high, seeds, problems, paper_value, paper_gain.
+        The last two are the paper's and empty where it has none; gains are in the unit of the
+        values.
 
     Raises:
         ValueError: ``summary`` lacks the warm-up or one of the item's branches.
