@@ -172,7 +172,7 @@ def test_levels_have_a_line_for_every_model_and_a_band_where_they_have_an_interv
     assert (bands[1].min(), bands[1].max()) == (38, 43)  # the warm-up's comes first
 
 
-def test_budgets_of_levels_are_a_doubling_apart_and_both_panels_share_the_rewards() -> None:
+def test_budgets_of_levels_are_a_doubling_apart_and_levels_are_named_with_their_unit() -> None:
     ours, papers = figures.draw(LEVELS, summary_of(), "laptop").axes
 
     for axes in (ours, papers):
@@ -182,7 +182,6 @@ def test_budgets_of_levels_are_a_doubling_apart_and_both_panels_share_the_reward
         assert axes.get_xlabel() == "Samples per prompt, k"
     assert ours.get_ylabel() == "Expected max@k (reward)"
     assert papers.get_ylabel() == "Reported expected max@k (reward)"
-    assert ours.get_ylim() == papers.get_ylim()
 
 
 def test_the_papers_levels_stand_in_their_panel() -> None:

@@ -29,6 +29,16 @@ def word_tokenizer() -> Any:
     )
 
 
+def test_the_numbers_of_a_range_are_a_token_each() -> None:
+    shape = tiny.SHAPE.model_copy(update={"split": "words", "vocabulary": "1..12 ="})
+    tokenizer = models.build_tokenizer(shape)
+
+    prompt = models.encode_prompt(tokenizer, "12 3 =")
+
+    assert tokenizer.convert_ids_to_tokens(prompt) == ["12", "3", "="]
+    assert len(tokenizer) == 13 + 3  # padding, end, unknown
+
+
 def ragged(seed: int, rows: int = 6) -> tuple[Ids, Ids]:
     """Prompts and completions of many lengths, as token ids."""
     rng = random.Random(seed)

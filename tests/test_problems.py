@@ -23,6 +23,7 @@ from compute_aligned.settings import Problems
 from compute_aligned.sources import (
     GeneratedSource,
     JsonlSource,
+    LeadingDigitsSource,
     MultiplicationSource,
     ProteinPairsSource,
     ProteinSequencesSource,
@@ -80,6 +81,27 @@ def test_multiplications_of_all_numbers_of_a_length_have_padded_answers() -> Non
     for (a, b), problem in zip(factors, found, strict=True):
         assert (len(problem.answer), int(problem.answer)) == (3, a * b)
     assert len({problem.group for problem in found}) == len(found)
+
+
+def test_leading_digits_are_those_of_every_product_of_an_unordered_pair() -> None:
+    found, revision = raw_problems(
+        LeadingDigitsSource(source="generated:leading_digits", high=40, seed=7)
+    )
+
+    assert revision == "generated, seed 7"
+    pairs = [tuple(map(int, problem.prompt.removesuffix(" =").split())) for problem in found]
+    assert sorted(tuple(sorted(pair)) for pair in pairs) == [
+        (a, b) for a in range(1, 41) for b in range(a, 41)
+    ]
+    for (a, b), problem in zip(pairs, found, strict=True):
+        product = a * b
+        while product > 99:
+            product //= 10
+        assert problem.answer == str(product)
+        assert problem.group == f"{min(a, b)}*{max(a, b)}"
+    # 780 fair coins: four standard deviations are .072
+    different = [(a, b) for a, b in pairs if a != b]
+    assert abs(sum(a < b for a, b in different) / len(different) - 0.5) < 0.072
 
 
 def test_the_generated_source_gives_its_settings_to_the_generator() -> None:

@@ -152,6 +152,8 @@ def test_a_misspelt_key_is_named_wherever_it_is(place: str, near: str) -> None:
         (FAMILY + "problems.levels", [], "levels: Tuple should have at least 1 item"),
         (FAMILY + "model.head_dim", 16, "head_dim: Input should be 32, 64, 80, 96, 112 or 128"),
         (FAMILY + "model.vocabulary", "0 1 0", "0 is there 2 times"),
+        (FAMILY + "model.vocabulary", "1..9 = 4", "4 is there 2 times"),
+        (FAMILY + "model.vocabulary", "9..1 =", "the range 9..1 is empty"),
         (FAMILY + "model.prompt_only", ["=", "="], "prompt_only: = is there 2 times"),
         (FAMILY + "model.prompt_only", ["*"], "* is there 2 times"),
         (FAMILY + "sft.learning_rate", 0, "learning_rate: Input should be greater than 0, not 0"),
@@ -388,6 +390,19 @@ def test_what_is_no_assignment_is_no_override(cell: str) -> None:
         validated(BranchRow, BRANCH | {"overrides": cell}, "branches.tsv:3")
 
 
+@pytest.mark.parametrize(
+    ("vocabulary", "tokens"),
+    [
+        ("0 1 * =", ["0", "1", "*", "="]),
+        ("8..11 = 3", ["8", "9", "10", "11", "=", "3"]),
+        ("7..7", ["7"]),
+        (".. 1.. a..c", ["..", "1..", "a..c"]),
+    ],
+)
+def test_a_range_in_a_vocabulary_stands_for_its_numbers(vocabulary: str, tokens: list[str]) -> None:
+    assert ScratchModel(**SCRATCH | {"vocabulary": vocabulary}).tokens == tokens
+
+
 def test_an_item_splits_its_lists_at_blanks() -> None:
     item = validated(PaperItem, ITEM, "paper_items.tsv:2")
 
@@ -408,6 +423,12 @@ def test_an_item_splits_its_lists_at_blanks() -> None:
         ({"metric": "pass"}, "metric: Input should be 'pass@k', 'maj@k', 'expected_max@k'"),
         ({"family": "-"}, "the family is -, so branches has to be - too"),
         ({"metric": "-"}, "metric and budgets go together: both are -, or neither"),
+        ({"metric": "weight"}, "metric and budgets go together: both are -, or neither"),
+        (
+            {"metric": "weight", "budgets": "-", "reported": "adding"},
+            "metric is weight, and the paper reports none: write - there",
+        ),
+        ({"reported": "adding adding"}, "reported: adding is there 2 times"),
         ({"output": "plot"}, "output: Input should be 'table' or 'figure', not 'plot'"),
     ],
 )

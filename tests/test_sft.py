@@ -151,6 +151,19 @@ def test_a_step_is_no_longer_than_the_clipped_gradient(limit: float) -> None:
     assert moved.sqrt().item() == pytest.approx(min(limit, record["grad_norm"]), rel=1e-3)
 
 
+def test_a_loss_times_three_has_three_times_the_gradient_and_shows_in_the_weight(
+    tmp_path: Path,
+) -> None:
+    model, tokenizer = tiny.build()
+    plain, scaled = (settings(clip_norm=NO_CLIP, loss_scale=scale) for scale in (1.0, 3.0))
+
+    threefold = [3 * g for g in gradient(model, tokenizer, MajorityVote(n=16, k=4), plain)]
+
+    assert close(gradient(model, tokenizer, MajorityVote(n=16, k=4), scaled), threefold)
+    progress = train(tiny.build()[0], tokenizer, tmp_path / "c", scaled, SingleSample())
+    assert {step["weight_q50"] for step in progress.steps} == {3.0}
+
+
 def test_a_step_s_record_describes_the_model_before_the_step() -> None:
     model, tokenizer = tiny.build()
     parameters = list(model.parameters())

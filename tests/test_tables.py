@@ -110,6 +110,28 @@ def test_a_figure_draws_on_the_rows_of_every_table_of_its_family() -> None:
     assert len(values) == 9
 
 
+def test_values_of_two_families_of_the_paper_can_stand_side_by_side() -> None:
+    sweep = {"family": "sft_majority", "metric": "maj@k", "budgets": (64, 128)}
+    sweep |= {"branches": ("ce", "majority_n64_k22", "majority_n64_k26")}
+    item = ITEM.model_copy(update=sweep | {"reported": ("sft_majority", "majority_sweep")})
+
+    values = paper_values(item).set_index(["branch", "k"])
+
+    assert values.loc[("majority_n64_k22", 64), "paper_value"] == 24.82  # fig_sweep
+    assert values.loc[("majority_n64_k22", 64), "paper_gain"] == pytest.approx(24.82 - 23.9)
+    assert values.loc[("majority_n64_k26", 128), "origin"].startswith("fig2")
+    assert len(values) == 6
+    alone = paper_values(item.model_copy(update={"reported": ("sft_majority",)}))
+    assert alone["branch"].unique().tolist() == ["ce", "majority_n64_k26"]
+
+
+def test_a_family_that_the_paper_does_not_report_is_named() -> None:
+    item = ITEM.model_copy(update={"reported": ("sft_pasn",)})
+
+    with pytest.raises(InputError, match=r"no family 'sft_pasn'.*did you mean 'sft_passn'"):
+        paper_values(item)
+
+
 def test_the_printed_table_is_preferred_to_the_saved_curve(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = {"family": "sft_passn", "metric": "pass@k", "budget": 1, "unit": "percent"}
     rows = [

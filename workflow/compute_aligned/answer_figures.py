@@ -60,10 +60,17 @@ def mechanism(item: PaperItem, scores: Sequence[Path], scale: str) -> Figure:
         counts.set_xlabel(f"p under {name}")
     lower[0].set_ylabel("Problems\n(percent)")
     figure.suptitle(f"{item.title} (scale {scale})", x=0.01, ha="left", weight="bold")
-    bars = Line2D([], [], color="0.5", marker="|", linestyle="", label="95% interval")
-    handles = [*upper[0].get_legend_handles_labels()[0], bars]
+    handles = [*upper[0].get_legend_handles_labels()[0], _bar_key(halves["seed"].nunique())]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
+
+
+def _bar_key(seeds: int) -> Line2D:
+    """What the bars are; of one seed they say nothing about how trainings differ."""
+    label = "95% interval" if seeds > 1 else "95% interval, problems only"
+    return Line2D(
+        [], [], color="0.5", marker="|", markersize=9, markeredgecolor="0.5", lw=0, label=label
+    )
 
 
 def _draw_changes(
@@ -75,14 +82,11 @@ def _draw_changes(
     axes.axhline(0, color=style.BASELINE_COLOUR, linewidth=1, label=zero)
     for place, branch in enumerate(branches):
         rows, look = frame[frame["branch"] == branch], looks[branch]
-        percent = 100 * rows[["change", "change_low", "change_high"]]
+        change, low, high = 100 * rows[["change", "change_low", "change_high"]].to_numpy().T
         axes.errorbar(
-            rows["baseline_p"] + DODGE * (place - (len(branches) - 1) / 2),
-            percent["change"],
-            yerr=[
-                percent["change"] - percent["change_low"],
-                percent["change_high"] - percent["change"],
-            ],
+            rows["baseline_p"].to_numpy() + DODGE * (place - (len(branches) - 1) / 2),
+            change,
+            yerr=np.stack([change - low, high - change]),
             color=look.colour,
             marker=look.marker,
             linewidth=1,

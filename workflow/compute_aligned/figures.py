@@ -88,7 +88,6 @@ def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
     for axes, rows, column in ((ours, frame, "value"), (papers, reported, "paper_value")):
         _draw_lines(axes, item, rows, column, looks)
     ours.set_ylabel(f"{capitalised(display.name)} ({display.unit})")
-    papers.sharey(ours)
     papers.set_ylabel(f"Reported {display.name} ({display.unit})")
     for axes, budgets in ((ours, sorted(frame["k"].unique())), (papers, item.budgets)):
         axes.set_xlabel("Samples per prompt, k")

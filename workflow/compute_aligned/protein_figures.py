@@ -125,9 +125,9 @@ def share_scatter(item: PaperItem, samples: pd.DataFrame, scale: str) -> Figure:
 
 def _draw_points(axes: Axes, points: pd.DataFrame, colour: str) -> None:
     axes.plot([0, 1], [1, 0], color=style.BASELINE_COLOUR, linewidth=0.8, linestyle="--")
-    axes.scatter(
-        points["input_share"], points["share"], s=6, color=colour, alpha=0.45, linewidths=0
-    )
+    # not clipped: shares of 0 and 1 lie on the axes
+    inputs, outputs = points["input_share"], points["share"]
+    axes.scatter(inputs, outputs, s=6, color=colour, alpha=0.45, linewidths=0, clip_on=False)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set_xticks((0, 0.5, 1), labels=("0", ".5", "1"))
     axes.set_yticks((0, 0.5, 1), labels=("0", ".5", "1"))

@@ -72,7 +72,12 @@ class Problems(Settings):
 def _numbers(word: str) -> list[str]:
     """The numbers of a range such as ``1..99``; any other word alone."""
     ends = re.fullmatch(r"(\d+)\.\.(\d+)", word)
-    return list(map(str, range(int(ends[1]), int(ends[2]) + 1))) if ends else [word]
+    if ends is None:
+        return [word]
+    first, last = int(ends[1]), int(ends[2])
+    if first > last:
+        raise ValueError(f"the range {word} is empty")
+    return [str(number) for number in range(first, last + 1)]
 
 
 class ScratchModel(Settings):
