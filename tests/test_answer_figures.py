@@ -1,13 +1,14 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from matplotlib.colors import to_rgba
 
 from compute_aligned import answer_figures, style
 from compute_aligned.errors import InputError
 from compute_aligned.mechanism import FEWEST, changes, read_halves
-from compute_aligned.records import SCORES, write_table
+from compute_aligned.records import SCORES, read_table, write_table
 from compute_aligned.settings import PaperItem
 
 ITEM = PaperItem.model_validate(
@@ -98,6 +99,16 @@ def test_axes_and_legend_say_what_is_shown(scores: list[Path]) -> None:
         "Majority, 4 of 16",
         "95% interval",
     ]
+
+
+def test_too_few_problems_leave_the_panels_empty(tmp_path: Path, scores: list[Path]) -> None:
+    few = read_table(scores[0], SCORES).to_pandas()
+    few = few[few["problem"] < "005"]
+    write_table(tmp_path / "few", pa.Table.from_pandas(few, SCORES, preserve_index=False), SCORES)
+
+    p, *_ = answer_figures.draw(ITEM, [tmp_path / "few"], "smoke").axes
+
+    assert [len(line[0].get_ydata()) for line in p.containers] == [0, 0]
 
 
 def test_an_unknown_form_names_the_row(scores: list[Path]) -> None:

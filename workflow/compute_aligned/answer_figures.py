@@ -59,8 +59,10 @@ def mechanism(item: PaperItem, scores: Sequence[Path], scale: str) -> Figure:
         _draw_shares(counts, halves.loc[halves["branch"] == baseline, "p_sorting"])
         counts.set_xlabel(f"p under {name}")
     lower[0].set_ylabel("Problems\n(percent)")
-    figure.suptitle(f"{item.title} (scale {scale})", x=0.01, ha="left", weight="bold")
-    handles = [*upper[0].get_legend_handles_labels()[0], _bar_key(halves["seed"].nunique())]
+    seeds = halves["seed"].nunique()
+    counted = f"scale {scale}, {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    figure.suptitle(f"{item.title} ({counted})", x=0.01, ha="left", weight="bold")
+    handles = [*upper[0].get_legend_handles_labels()[0], _bar_key(seeds)]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 

@@ -22,6 +22,7 @@ from compute_aligned.records import SCORES, read_table
 EDGES = np.linspace(0, 1, 11)
 FEWEST = 20  # problems of all seeds together; a bin of fewer is left out
 MEASURES = ("p", "vote")
+COLUMNS = ["branch", "measure", "bin", "baseline_p", "pairs", "change", "change_low", "change_high"]
 
 
 def read_halves(paths: Sequence[Path]) -> pd.DataFrame:
@@ -80,7 +81,7 @@ def changes(halves: pd.DataFrame, branches: Sequence[str], baseline: str) -> pd.
                     | {"baseline_p": reference["p"][inside].mean(), "pairs": inside.sum()}
                     | interval_columns("change", subset_interval(change, inside))
                 )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def subset_interval(values: FloatArray, inside: NDArray[np.bool_]) -> Interval:
