@@ -180,6 +180,45 @@ def test_text_outside_the_vocabulary_is_refused(tokenizer: Any, text: str) -> No
             encode(tokenizer, text)
 
 
+PROTEINS = tiny.SHAPE.model_copy(
+    update={"vocabulary": "A C D I", "prompt_only": ("Input: ", " \n Output:")}
+)
+
+
+def test_pieces_of_prompts_are_one_token_each_white_space_included(tmp_path: Path) -> None:
+    model, built = models.build(PROTEINS, 0, torch.float32)
+    models.save(model, built, tmp_path)
+
+    for tokenizer in (built, models.load_tokenizer(tmp_path)):
+        ids = models.encode_prompt(tokenizer, "Input: IACI \n Output:")
+        tokens = tokenizer.convert_ids_to_tokens(ids)
+        assert tokens == ["Input: ", "I", "A", "C", "I", " \n Output:"]
+        with pytest.raises(InputError, match="not in the model's vocabulary"):
+            models.encode_prompt(tokenizer, "Input: IA CI \n Output:")
+
+
+def test_pieces_of_prompts_are_suppressed_in_the_saved_model_too(tmp_path: Path) -> None:
+    model, tokenizer = models.build(PROTEINS, 0, torch.float32)
+    models.save(model, tokenizer, tmp_path)
+
+    loaded, _ = models.load(tmp_path, torch.float32)
+
+    wanted = tokenizer.convert_tokens_to_ids(list(PROTEINS.prompt_only))
+    assert loaded.generation_config.suppress_tokens == wanted
+    logits = models.suppress(loaded, torch.zeros(2, len(tokenizer)))
+    assert logits.isneginf().nonzero()[:, 1].tolist() == wanted * 2
+
+
+def test_an_empty_prompt_is_the_token_that_begins_a_text() -> None:
+    tokenizer = models.build_tokenizer(PROTEINS)
+    assert models.encode_prompt(tokenizer, "") == [tokenizer.bos_token_id]
+    assert tokenizer.bos_token_id is not None
+
+    tokenizer.bos_token = None
+    with pytest.raises(ValueError, match="no token for an empty prompt"):
+        models.encode_prompt(tokenizer, "")
+
+
 def test_a_chat_template_is_applied_to_the_prompt_alone() -> None:
     tokenizer = models.build_tokenizer(tiny.SHAPE)
     tokenizer.chat_template = "{% for m in messages %}={{ m['content'] }}{% endfor %}{{ '*' }}"
