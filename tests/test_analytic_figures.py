@@ -3,22 +3,20 @@ from pathlib import Path
 import numpy as np
 import own_strategy  # noqa: F401 - makes SecondTry known
 import pytest
+from analytic_rows import analytic_item
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from compute_aligned import analytic_figures, config, figures, style
 from compute_aligned.errors import InputError
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 
 FORMS = ["weights_sft", "weights_rl", "support", "rao_blackwell"]
 
 
 def item_of(form: str) -> PaperItem:
-    return PaperItem.model_validate(
-        {"item": "figure_x", "output": "figure", "form": form, "title": "A title"}
-        | dict.fromkeys(["family", "branches", "metric", "budgets", "reported"], "-")
-    )
+    return analytic_item("figure_x", "figure", form, "A title")
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from compute_aligned import analytic_figures, analytic_tables, config
+from compute_aligned import analytic_figures, analytic_tables, config, fingerprints
 from compute_aligned.cli import app
 from compute_aligned.errors import InputError
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 from compute_aligned.validation import validated
 
 ROW = {
@@ -94,13 +94,13 @@ def test_a_new_strategy_in_the_branch_sheet_redraws_and_a_new_label_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rows = config.read_branches()
-    before = config.item_fingerprint("table1")
+    before = fingerprints.item_fingerprint("table1")
     row = next(iter(rows.values()))
 
     def with_row(**change: str) -> str:
         changed = rows | {("new", "new"): row.model_copy(update=change)}
         monkeypatch.setattr(config, "read_branches", lambda: changed)
-        return config.item_fingerprint("table1")
+        return fingerprints.item_fingerprint("table1")
 
     assert with_row(strategy="PassAtN(n=77)") != before
     assert with_row(label="Another name") == before

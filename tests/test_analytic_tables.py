@@ -5,19 +5,17 @@ import numpy as np
 import own_strategy  # noqa: F401 - makes SecondTry known
 import pandas as pd
 import pytest
+from analytic_rows import analytic_item
 
 from compute_aligned import analytic_tables, config
 from compute_aligned.analytic import TRAINED
 from compute_aligned.errors import InputError
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 from compute_aligned.tables import Rendered
 
 
 def item_of(form: str) -> PaperItem:
-    return PaperItem.model_validate(
-        {"item": "table1", "output": "table", "form": form, "title": "A & B"}
-        | dict.fromkeys(["family", "branches", "metric", "budgets", "reported"], "-")
-    )
+    return analytic_item("table1", "table", form, "A & B")
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from compute_aligned import answer_figures, style
 from compute_aligned.errors import InputError
 from compute_aligned.mechanism import FEWEST, changes, read_halves
 from compute_aligned.records import SCORES, read_table, write_table
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 
 ITEM = PaperItem.model_validate(
     {

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from compute_aligned import config
+from compute_aligned import config, fingerprints
 from compute_aligned.cli import app
 from compute_aligned.errors import InputError
 from compute_aligned.fields import Settings
@@ -298,12 +298,12 @@ def test_an_item_is_left_out_where_its_family_is_not_configured(folder: Path) ->
 def prints(folder: Path) -> dict[str, str]:
     forget()
     return {
-        "warmup": config.training_fingerprint("tiny", "adding", "warmup"),
-        "ce": config.training_fingerprint("tiny", "adding", "ce"),
-        "passn_n4": config.training_fingerprint("tiny", "adding", "passn_n4"),
-        "sampling": config.sampling_fingerprint("tiny", "adding", "vllm"),
-        "scoring": config.scoring_fingerprint("tiny", "adding"),
-        "item": config.item_fingerprint("table2"),
+        "warmup": fingerprints.training_fingerprint("tiny", "adding", "warmup"),
+        "ce": fingerprints.training_fingerprint("tiny", "adding", "ce"),
+        "passn_n4": fingerprints.training_fingerprint("tiny", "adding", "passn_n4"),
+        "sampling": fingerprints.sampling_fingerprint("tiny", "adding", "vllm"),
+        "scoring": fingerprints.scoring_fingerprint("tiny", "adding"),
+        "item": fingerprints.item_fingerprint("table2"),
     }
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from compute_aligned import figures, style
 from compute_aligned.errors import InputError
 from compute_aligned.figures import spaced_ticks
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 
 ITEM = PaperItem(
     item="figure1",

@@ -10,7 +10,7 @@ from compute_aligned import items
 from compute_aligned.errors import InputError
 from compute_aligned.items import Files
 from compute_aligned.records import OUTCOMES, SCORES, STEPS, write_table
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 
 BRANCHES = ("ce", "majority_n8_k3", "majority_n16_k4", "majority_n64_k26")
 ROW = {"item": "item", "family": "sft_majority", "branches": " ".join(BRANCHES), "title": "A title"}

@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgba
 from compute_aligned import config, protein_figures, style
 from compute_aligned.errors import InputError
 from compute_aligned.rewards import unconditional_landscape
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 
 BRANCHES = ("standard", "bon_n2", "bon_n4", "bon_n8")
 MODELS = ("warmup", *BRANCHES)

@@ -9,7 +9,8 @@ from compute_aligned import config, protein_tables
 from compute_aligned.errors import InputError
 from compute_aligned.protein_measures import in_groups, push_on_share
 from compute_aligned.rewards import unconditional_landscape
-from compute_aligned.settings import PaperItem, Rl
+from compute_aligned.settings import Rl
+from compute_aligned.sheets import PaperItem
 from compute_aligned.strategies import BestOfN
 from compute_aligned.tables import Rendered
 

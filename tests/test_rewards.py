@@ -11,7 +11,6 @@ from compute_aligned.rewards import (
     conditional_landscape,
     conditional_reward,
     hydrophobic_share,
-    problem_reward,
     read_residues,
     unconditional_landscape,
     unconditional_reward,
@@ -186,27 +185,3 @@ def test_the_input_is_read_like_a_completion():
 def test_an_input_that_is_no_protein_is_a_programming_error(source):
     with pytest.raises(ValueError, match="input is not a protein"):
         conditional_reward("MKVLA", source)
-
-
-# --- problems ---------------------------------------------------------------------------------
-
-
-def test_an_answer_is_worth_one_where_the_grader_says_so():
-    def same_digits(prediction, gold):
-        return sorted(prediction) == sorted(gold)
-
-    assert problem_reward("21", "12", same_digits) == 1.0
-    assert problem_reward("22", "12", same_digits) == 0.0
-
-
-def test_the_grader_is_not_asked_about_a_completion_without_an_answer():
-    def grader(prediction, gold):
-        raise AssertionError
-
-    assert problem_reward(None, "12", grader) == 0.0
-
-
-def test_the_grader_is_asked_with_the_prediction_first():
-    assert (
-        problem_reward("a", "b", lambda prediction, gold: (prediction, gold) == ("a", "b")) == 1.0
-    )

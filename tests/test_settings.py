@@ -3,14 +3,12 @@ from typing import Any
 
 import pytest
 
-from compute_aligned.config import fingerprint
 from compute_aligned.errors import InputError
+from compute_aligned.fingerprints import fingerprint
 from compute_aligned.scoring import budgets_up_to as scored_budgets
 from compute_aligned.settings import (
-    BranchRow,
     Duration,
     Family,
-    PaperItem,
     PretrainedModel,
     Rl,
     Run,
@@ -19,6 +17,7 @@ from compute_aligned.settings import (
     Sft,
     budgets_up_to,
 )
+from compute_aligned.sheets import BranchRow, PaperItem
 from compute_aligned.validation import validated
 
 SCRATCH = {

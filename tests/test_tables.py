@@ -12,7 +12,7 @@ from compute_aligned import config, reported, tables
 from compute_aligned.errors import InputError
 from compute_aligned.panels import Cell, Panel, Sheet, escape_latex, escape_markdown, to_latex
 from compute_aligned.reported import DISPLAY, paper_values, read_reported
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 
 ITEM = PaperItem(
     item="table2",

@@ -5,7 +5,7 @@ import pytest
 
 from compute_aligned import training_tables
 from compute_aligned.errors import InputError
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 from compute_aligned.training_tables import significant
 
 ITEM = PaperItem.model_validate(

@@ -25,7 +25,7 @@ from compute_aligned.analytic import (
     unit_crossings,
 )
 from compute_aligned.forms import chosen, register
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 from compute_aligned.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
 
 # the open interval: at its ends weights are 0, which a logarithmic axis has no place for

@@ -35,7 +35,7 @@ from compute_aligned.grids import (
     to_markdown,
     words,
 )
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 from compute_aligned.strategies import PassAtN, Strategy
 from compute_aligned.tables import Rendered, to_csv
 

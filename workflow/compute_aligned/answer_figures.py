@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from compute_aligned import config, style
 from compute_aligned.forms import chosen, register
 from compute_aligned.mechanism import EDGES, MEASURES, changes, read_halves
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 
 DODGE = 0.008  # between the points of neighbouring branches, in units of p
 

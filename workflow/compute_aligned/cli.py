@@ -4,15 +4,17 @@ Heavy libraries are imported by the verb that needs them, so that the others sta
 """
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from compute_aligned import config, provenance, records
+from compute_aligned import config, fingerprints, provenance, records
 from compute_aligned.config import WARMUP
 from compute_aligned.errors import InputError
 from compute_aligned.settings import PretrainedModel, Rl, ScratchModel, Sft
+from compute_aligned.sheets import PaperItem
 
 app = typer.Typer(
     name="compute_aligned",
@@ -62,7 +64,7 @@ def fetch(
         scale=scale,
         source=settings.source,
         revision=revision,
-        config_hash=config.fingerprint(settings),
+        config_hash=fingerprints.fingerprint(settings),
         problems=len(problems),
     )
 
@@ -87,7 +89,7 @@ def prepare(
             scale=scale,
             family=family,
             seed=seed,
-            config_hash=config.fingerprint(settings),
+            config_hash=fingerprints.fingerprint(settings),
             problems=len(problems),
         )
 
@@ -129,7 +131,7 @@ def train_sft(
         settings.model.max_length,
         _chat_template(settings.model),
     )
-    checkpoint = model.with_name(f".{model.name}.checkpoint.pt")
+    checkpoint = _checkpoint_of(model)
     schedule = settings.warmup if warming else config.branch_training(scale, family, branch)
     if not isinstance(schedule, Sft):
         raise InputError(f"family {family}", "its branches are trained by RL", "use train-rl")
@@ -144,23 +146,20 @@ def train_sft(
         description=f"{family} {branch} seed {seed}",
     )
     records.write_table(steps, progress.steps, records.STEPS)
-    with records.replacing(model) as folder:
-        models.save(network, tokenizer, folder)
-    checkpoint.unlink(missing_ok=True)
-    provenance.record(
+    _publish_model(
+        network,
+        tokenizer,
         model,
+        checkpoint,
         scale=scale,
         family=family,
         branch=branch,
         seed=seed,
         strategy=repr(strategy),
-        config_hash=config.training_fingerprint(scale, family, branch),
-        device=at.device,
         steps=progress.step,
         stop_at_probability=schedule.stop_at_probability,
         stop_reached=progress.reached,
         decay_started_at_step=progress.decay_start,
-        parameters=sum(p.numel() for p in network.parameters()),
     )
 
 
@@ -188,6 +187,7 @@ def train_rl(
         raise InputError(f"family {family}", "its branches are fine-tuned", "use train-sft")
     at = config.read_scale(scale)
     network, tokenizer = models.load(start, getattr(torch, at.dtype))
+    network.to(at.device)
     reference = copy.deepcopy(network).requires_grad_(False) if training.kl_weight else None
     tasks = experience.encode(
         tokenizer,
@@ -199,7 +199,7 @@ def train_rl(
     strategy = parse_strategy(row.strategy)
     strategy.check_form(row.weight_form)
     objective = experience.Objective(strategy, row.weight_form, training, settings.grader)
-    checkpoint = model.with_name(f".{model.name}.checkpoint.pt")
+    checkpoint = _checkpoint_of(model)
     progress = rl.train(
         rl.Policy(network, tokenizer, reference),
         tasks,
@@ -209,22 +209,19 @@ def train_rl(
         description=f"{family} {branch} seed {seed}",
     )
     records.write_table(steps, progress.steps, records.RL_STEPS)
-    with records.replacing(model) as folder:
-        models.save(network, tokenizer, folder)
-    checkpoint.unlink(missing_ok=True)
-    provenance.record(
+    _publish_model(
+        network,
+        tokenizer,
         model,
+        checkpoint,
         scale=scale,
         family=family,
         branch=branch,
         seed=seed,
         strategy=repr(strategy),
         weight_form=row.weight_form,
-        config_hash=config.training_fingerprint(scale, family, branch),
-        device=at.device,
         steps=progress.step,
         rollout_tokens=sum(step["tokens"] for step in progress.steps),
-        parameters=sum(p.numel() for p in network.parameters()),
     )
 
 
@@ -276,7 +273,7 @@ def sample(
         seed=seed,
         engine=engine,
         device=at.device,
-        config_hash=config.sampling_fingerprint(scale, family, engine),
+        config_hash=fingerprints.sampling_fingerprint(scale, family, engine),
         samples=len(drawn),
         tokens=sum(drawn["num_tokens"].to_pylist()),
     )
@@ -312,7 +309,7 @@ def score(
             family=family,
             grader=settings.grader,
             inputs=[str(samples), str(problems)],
-            config_hash=config.scoring_fingerprint(scale, family),
+            config_hash=fingerprints.scoring_fingerprint(scale, family),
         )
 
 
@@ -335,14 +332,7 @@ def table(
     rendered = items.table(row, files, scale)
     for path, text in ((csv, rendered.csv), (md, rendered.md), (tex, rendered.tex)):
         records.write_text(path, text)
-    provenance.record(
-        csv,
-        scale=scale,
-        family=row.family,
-        item=item,
-        inputs=[str(path) for path in files.paths],
-        config_hash=config.item_fingerprint(item),
-    )
+    _record_item(csv, scale, row, files.paths)
 
 
 @app.command()
@@ -361,14 +351,7 @@ def figure(
     row = config.read_paper_item(item)
     files = items.Files(outcomes or [], scores or [], _named("--steps", steps or []))
     figures.save(items.figure(row, files, scale), pdf, png)
-    provenance.record(
-        pdf,
-        scale=scale,
-        family=row.family,
-        item=item,
-        inputs=[str(path) for path in files.paths],
-        config_hash=config.item_fingerprint(item),
-    )
+    _record_item(pdf, scale, row, files.paths)
 
 
 @app.command()
@@ -389,6 +372,51 @@ def schemas(
     """Write the JSON schemas of the configuration, which editors check its files against."""
     for name, text in config.schemas().items():
         records.write_text(out / name, text)
+
+
+def _checkpoint_of(model: Path) -> Path:
+    """Where a model's training keeps its progress: beside it, outside the declared outputs."""
+    return model.with_name(f".{model.name}.checkpoint.pt")
+
+
+def _publish_model(
+    network: Any,
+    tokenizer: Any,
+    model: Path,
+    checkpoint: Path,
+    *,
+    scale: str,
+    family: str,
+    branch: str,
+    **facts: Any,
+) -> None:
+    """Save a trained model with its provenance, and drop the checkpoint it no longer needs."""
+    from compute_aligned import models
+
+    with records.replacing(model) as folder:
+        models.save(network, tokenizer, folder)
+    checkpoint.unlink(missing_ok=True)
+    provenance.record(
+        model,
+        scale=scale,
+        family=family,
+        branch=branch,
+        config_hash=fingerprints.training_fingerprint(scale, family, branch),
+        device=config.read_scale(scale).device,
+        parameters=sum(p.numel() for p in network.parameters()),
+        **facts,
+    )
+
+
+def _record_item(made: Path, scale: str, row: PaperItem, inputs: Sequence[Path]) -> None:
+    provenance.record(
+        made,
+        scale=scale,
+        family=row.family,
+        item=row.item,
+        inputs=[str(path) for path in inputs],
+        config_hash=fingerprints.item_fingerprint(row.item),
+    )
 
 
 def _chat_template(model: ScratchModel | PretrainedModel) -> bool:

@@ -5,25 +5,24 @@ an :class:`~compute_aligned.errors.InputError` that names the file, the key and 
 """
 
 import functools
-import hashlib
 import importlib.util
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from compute_aligned.errors import InputError
 from compute_aligned.settings import (
-    BranchRow,
     Family,
-    PaperItem,
     Rl,
     Run,
     Scale,
     Sft,
     budgets_up_to,
 )
+from compute_aligned.sheets import BranchRow, PaperItem
 from compute_aligned.sources import JsonlSource, Source
 from compute_aligned.validation import near, read_sheet, read_yaml, validated
 
@@ -31,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
 SCHEMA_FOLDER = ROOT / "workflow" / "schemas"
 WARMUP = "warmup"  # the id under which the warm-up model is sampled, scored and shown
+Entry = TypeVar("Entry")
 SCHEMAS: dict[str, type[BaseModel]] = {
     "config": Run,
     "scale": Scale,
@@ -55,6 +55,22 @@ def _whole_numbers(value: Any) -> Any:
     return [int(item) if isinstance(item, str) and item.isdecimal() else item for item in value]
 
 
+def _scale_file(name: str) -> Path:
+    return CONFIG / "scales" / f"{name}.yaml"
+
+
+def _sheet(name: str) -> Path:
+    return CONFIG / f"{name}.tsv"
+
+
+def _chosen(known: Mapping[str, Entry], name: str, where: Path, problem: str) -> Entry:
+    """The entry of that name; without one, an error that lists the names there are."""
+    if name not in known:
+        choice = f"choose one of: {', '.join(known) or 'none'}{near(name, known)}"
+        raise InputError(where, problem, choice)
+    return known[name]
+
+
 @functools.cache
 def read_scale(name: str) -> Scale:
     """Read and check ``config/scales/{name}.yaml``.
@@ -63,39 +79,21 @@ def read_scale(name: str) -> Scale:
         InputError: The file is missing, is no YAML, or holds a key or value that is not allowed.
 
     """
-    path = CONFIG / "scales" / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(p.stem for p in path.parent.glob("*.yaml"))
-        raise InputError(
-            path,
-            f"there is no scale {name!r}",
-            f"choose one of: {', '.join(known)}{near(name, known)}",
-        )
+    paths = {path.stem: path for path in sorted((CONFIG / "scales").glob("*.yaml"))}
+    path = _chosen(paths, name, _scale_file(name), f"there is no scale {name!r}")
     return validated(Scale, read_yaml(path), path)
 
 
 def read_family(scale: str, family: str) -> Family:
     """The settings of one family at one scale."""
-    families = read_scale(scale).families
-    if family not in families:
-        raise InputError(
-            CONFIG / "scales" / f"{scale}.yaml",
-            f"there is no family {family!r} at this scale",
-            f"choose one of: {', '.join(families)}{near(family, families)}",
-        )
-    return families[family]
+    problem = f"there is no family {family!r} at this scale"
+    return _chosen(read_scale(scale).families, family, _scale_file(scale), problem)
 
 
 def read_source(scale: str, source: str) -> Source:
     """One of a scale's sources of raw problems."""
-    sources = read_scale(scale).sources
-    if source not in sources:
-        raise InputError(
-            CONFIG / "scales" / f"{scale}.yaml",
-            f"there is no source {source!r} at this scale",
-            f"choose one of: {', '.join(sources)}{near(source, sources)}",
-        )
-    return sources[source]
+    problem = f"there is no source {source!r} at this scale"
+    return _chosen(read_scale(scale).sources, source, _scale_file(scale), problem)
 
 
 def local_files(source: Source) -> list[str]:
@@ -111,7 +109,7 @@ def read_branches() -> dict[tuple[str, str], BranchRow]:
         InputError: A row is wrong, or a family has not exactly one baseline.
 
     """
-    path = CONFIG / "branches.tsv"
+    path = _sheet("branches")
     rows: dict[tuple[str, str], BranchRow] = {}
     for line, row in read_sheet(path, BranchRow):
         key = (row.family, row.branch)
@@ -135,15 +133,8 @@ def read_branches() -> dict[tuple[str, str], BranchRow]:
 
 def read_branch(family: str, branch: str) -> BranchRow:
     """One row of ``config/branches.tsv``."""
-    rows = read_branches()
-    if (family, branch) not in rows:
-        known = [b for f, b in rows if f == family]
-        raise InputError(
-            CONFIG / "branches.tsv",
-            f"family {family!r} has no branch {branch!r}",
-            f"choose one of: {', '.join(known) or 'none'}{near(branch, known)}",
-        )
-    return rows[family, branch]
+    rows = {b: row for (f, b), row in read_branches().items() if f == family}
+    return _chosen(rows, branch, _sheet("branches"), f"family {family!r} has no branch {branch!r}")
 
 
 def branch_training(scale: str, family: str, branch: str) -> Sft | Rl:
@@ -157,7 +148,7 @@ def branch_training(scale: str, family: str, branch: str) -> Sft | Rl:
     block = settings.sft if settings.rl is None else settings.rl
     if block is None:
         raise ValueError(f"family {family} has neither sft nor rl")
-    where = f"{CONFIG / 'branches.tsv'}: {family} {branch}: overrides"
+    where = f"{_sheet('branches')}: {family} {branch}: overrides"
     return validated(type(block), block.model_dump() | read_branch(family, branch).overrides, where)
 
 
@@ -211,7 +202,7 @@ def read_paper_items() -> dict[str, PaperItem]:
         InputError: A row is wrong, or names a branch that its family does not have.
 
     """
-    path = CONFIG / "paper_items.tsv"
+    path = _sheet("paper_items")
     items: dict[str, PaperItem] = {}
     for line, item in read_sheet(path, PaperItem):
         if item.item in items:
@@ -227,14 +218,7 @@ def read_paper_items() -> dict[str, PaperItem]:
 
 def read_paper_item(name: str) -> PaperItem:
     """One row of ``config/paper_items.tsv``."""
-    items = read_paper_items()
-    if name not in items:
-        raise InputError(
-            CONFIG / "paper_items.tsv",
-            f"there is no item {name!r}",
-            f"choose one of: {', '.join(items)}{near(name, items)}",
-        )
-    return items[name]
+    return _chosen(read_paper_items(), name, _sheet("paper_items"), f"there is no item {name!r}")
 
 
 def items_at(scale: str, output: str) -> list[str]:
@@ -266,7 +250,7 @@ def check(run: Run) -> None:
 
 
 def _check_branches(scale: str, family: str) -> None:
-    path = CONFIG / "branches.tsv"
+    path = _sheet("branches")
     if not branches_of(family):
         known = dict.fromkeys(f for f, _ in read_branches())
         raise InputError(
@@ -286,7 +270,7 @@ def _check_branches(scale: str, family: str) -> None:
 
 
 def _check_item(item: PaperItem, family: Family, scale: str) -> None:
-    where = f"{CONFIG / 'paper_items.tsv'}: {item.item}"
+    where = f"{_sheet('paper_items')}: {item.item}"
     if item.of_samples or item.of_training:
         return
     if item.metric not in family.metrics:
@@ -315,7 +299,7 @@ def _check_strategies() -> None:
             if row.weight_form != "-":
                 strategy.check_form(row.weight_form)
         except InputError as error:
-            where = f"{CONFIG / 'branches.tsv'}: {family} {branch}: {error.where}"
+            where = f"{_sheet('branches')}: {family} {branch}: {error.where}"
             raise InputError(where, error.problem, error.remedy) from None
 
 
@@ -326,44 +310,3 @@ def schemas() -> dict[str, str]:
         f"{name}.schema.json": json.dumps(dialect | model.model_json_schema(), indent=2) + "\n"
         for name, model in SCHEMAS.items()
     }
-
-
-# --- fingerprints: what each kind of job depends on; a changed one re-runs that job -------------
-
-
-def fingerprint(*settings: BaseModel | str | int | None) -> str:
-    """A short hash of settings: equal settings, equal hash."""
-    plain = [s.model_dump(mode="json") if isinstance(s, BaseModel) else s for s in settings]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def training_fingerprint(scale: str, family: str, branch: str) -> str:
-    """What the training of a warm-up or a branch depends on, besides its input files."""
-    precision = read_scale(scale).dtype
-    settings = read_family(scale, family)
-    if branch == WARMUP:
-        return fingerprint(settings.model, settings.warmup, settings.problems.target, precision)
-    row = read_branch(family, branch)
-    training = branch_training(scale, family, branch)
-    # what a completion is measured by: the text to write, or who grades it
-    measure = settings.problems.target if isinstance(training, Sft) else settings.grader
-    return fingerprint(training, measure, precision, row.strategy, row.weight_form)
-
-
-def sampling_fingerprint(scale: str, family: str, engine: str) -> str:
-    """What the samples of a family depend on, besides the models."""
-    return fingerprint(read_family(scale, family).sampling, engine, read_scale(scale).dtype)
-
-
-def scoring_fingerprint(scale: str, family: str) -> str:
-    """What scores depend on, besides the samples."""
-    settings = read_family(scale, family)
-    return fingerprint(settings.grader, settings.reward, *settings.metrics)
-
-
-def item_fingerprint(item: str) -> str:
-    """What a table or figure depends on, besides the scores."""
-    row = read_paper_item(item)
-    if row.analytic:
-        return fingerprint(row, *strategies_in_use())
-    return fingerprint(row, baseline_of(row.family), *labels_of(row.family).values())

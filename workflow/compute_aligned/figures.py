@@ -18,7 +18,7 @@ from compute_aligned import config, style
 from compute_aligned.forms import chosen, register
 from compute_aligned.records import replacing
 from compute_aligned.reported import DISPLAY, beside_paper, paper_values
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 
 FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Figure]] = {}
 

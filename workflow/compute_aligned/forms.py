@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from compute_aligned import config
 from compute_aligned.errors import InputError
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 from compute_aligned.validation import near
 
 Form = TypeVar("Form", bound=Callable[..., Any])

@@ -13,7 +13,7 @@ import pandas as pd
 from compute_aligned import config
 from compute_aligned.errors import InputError
 from compute_aligned.records import RL_STEPS, STEPS
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from compute_aligned import config, style
 from compute_aligned.forms import chosen, register
 from compute_aligned.rewards import unconditional_landscape
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 from compute_aligned.tables import count
 
 BINS = np.linspace(0, 1, 26)

@@ -20,7 +20,8 @@ from compute_aligned.protein_measures import (
     push_on_share,
     within_prompt_sd,
 )
-from compute_aligned.settings import PaperItem, Rl
+from compute_aligned.settings import Rl
+from compute_aligned.sheets import PaperItem
 from compute_aligned.strategies import parse_strategy
 from compute_aligned.tables import Rendered, count, to_csv
 

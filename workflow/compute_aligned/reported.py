@@ -12,7 +12,7 @@ import pandas as pd
 
 from compute_aligned import config
 from compute_aligned.errors import InputError
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 from compute_aligned.validation import near
 
 COLUMNS = ["table", "family", "branch", "metric", "budget", "value", "unit", "source"]

@@ -5,7 +5,6 @@ of hydrophobic shares alone, so that a figure can draw them.
 """
 
 import math
-from collections.abc import Callable
 
 HYDROPHOBIC = "AILMFWYV"
 POLAR = "CDEGHKNPQRST"
@@ -14,18 +13,6 @@ AMINO_ACIDS = HYDROPHOBIC + POLAR
 INVALID_REWARD = -5.0
 UNCONDITIONAL_MIN_RESIDUES = 10
 CONDITIONAL_MIN_RESIDUES = 5
-
-
-def problem_reward(answer: str | None, gold: str, matches: Callable[[str, str], bool]) -> float:
-    """1.0 where the extracted answer equals the reference, else 0.0.
-
-    Args:
-        answer: The answer extracted from a completion, None where there is none to extract.
-        gold: The reference answer.
-        matches: The grader, called as ``matches(answer, gold)``.
-
-    """
-    return 1.0 if answer is not None and matches(answer, gold) else 0.0
 
 
 def read_residues(text: str) -> str | None:

@@ -9,7 +9,7 @@ term and the optimiser's momentum act, and branches stay comparable step by step
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,10 @@ from compute_aligned.policy import clipped_ratio_loss, kl_penalty, policy_gradie
 from compute_aligned.progress import track
 from compute_aligned.settings import Rl
 from compute_aligned.training import (
+    adamw,
     batch_indices,
     fingerprint,
+    of_like_length,
     restore_checkpoint,
     save_checkpoint,
 )
@@ -97,13 +99,7 @@ def train(
 
     """
     settings = objective.settings
-    optimizer = torch.optim.AdamW(
-        policy.parameters,
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+    optimizer = adamw(policy.parameters, settings)
     identity = fingerprint(policy.model, tasks, objective, seed)
     progress = Progress(**restore_checkpoint(checkpoint, identity, policy.model, optimizer))
     history = RewardHistory()
@@ -164,7 +160,8 @@ def accumulate_gradient(policy: Policy, rows: list[Row], settings: Rl) -> dict:
     num_rollouts = sum(row.count for row in rows)
     num_tokens = sum(row.count * len(row.completion) for row in rows)
     loss, kl = 0.0, 0.0
-    for part in micro_batches(rows, settings.micro_batch_size):
+    size = settings.micro_batch_size
+    for part in of_like_length(rows, size, lambda r: len(r.prompt) + len(r.completion)):
         tensors = RowTensors.of(part, policy.tokenizer.pad_token_id, policy.model.device)
         surrogate, penalty = part_losses(policy, tensors, settings)
         share_of_tokens = tensors.num_tokens / num_tokens
@@ -177,14 +174,6 @@ def accumulate_gradient(policy: Policy, rows: list[Row], settings: Rl) -> dict:
     return {"loss": loss, "kl": kl if settings.kl_weight else None}
 
 
-def micro_batches(rows: list[Row], size: int | None) -> Iterator[list[Row]]:
-    """Cut a batch into forward passes of like length: less padding, the same gradient."""
-    size = size or len(rows)
-    ordered = sorted(rows, key=lambda row: len(row.prompt) + len(row.completion))
-    for start in range(0, len(ordered), size):
-        yield ordered[start : start + size]
-
-
 @dataclass(frozen=True, eq=False)
 class RowTensors:
     """A micro-batch of B distinct rows: tokens, and gain and count of each, shape (B,)."""
@@ -194,7 +183,7 @@ class RowTensors:
     counts: Tensor
 
     @classmethod
-    def of(cls, rows: list[Row], pad: int, device: torch.device) -> "RowTensors":
+    def of(cls, rows: Sequence[Row], pad: int, device: torch.device) -> "RowTensors":
         """Put rows into tensors, padded to the longest."""
         return cls(
             collate([r.prompt for r in rows], [r.completion for r in rows], pad, str(device)),

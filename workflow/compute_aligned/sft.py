@@ -27,8 +27,10 @@ from compute_aligned.records import Problem
 from compute_aligned.settings import Sft
 from compute_aligned.strategies import Strategy
 from compute_aligned.training import (
+    adamw,
     batch_indices,
     fingerprint,
+    of_like_length,
     quantiles,
     restore_checkpoint,
     save_checkpoint,
@@ -112,13 +114,7 @@ def train(
 
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        parameters,
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+    optimizer = adamw(parameters, settings)
     schedule = Schedule.of(settings, len(examples))
     identity = fingerprint(model, examples, strategy, settings, seed, pad)
     progress = Progress(**restore_checkpoint(checkpoint, identity, model, optimizer))
@@ -252,9 +248,7 @@ def _require_finite(strategy: Strategy, what: str, values: torch.Tensor) -> None
 
 
 def micro_batches(batch: list[Example], size: int | None, pad: int, device: str) -> Iterator[Batch]:
-    """Cut a batch into forward passes of like length: less padding, the same gradient."""
-    size = size or len(batch)
-    ordered = sorted(batch, key=lambda e: len(e[0]) + len(e[1])) if size < len(batch) else batch
-    for start in range(0, len(ordered), size):
-        prompts, completions = zip(*ordered[start : start + size], strict=True)
+    """The batch in forward passes of like length."""
+    for part in of_like_length(batch, size, lambda e: len(e[0]) + len(e[1])):
+        prompts, completions = zip(*part, strict=True)
         yield collate(prompts, completions, pad, device)

@@ -13,7 +13,7 @@ from compute_aligned import config
 from compute_aligned.forms import chosen, register
 from compute_aligned.panels import MISSING, Cell, Panel, Sheet, to_latex, to_markdown
 from compute_aligned.reported import DISPLAY, beside_paper, paper_values
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 
 
 @dataclass(frozen=True)

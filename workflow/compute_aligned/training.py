@@ -2,14 +2,18 @@
 
 import hashlib
 import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from compute_aligned.progress import notice
 from compute_aligned.records import replacing
+from compute_aligned.settings import Rl, Sft
+
+Item = TypeVar("Item")
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -25,6 +29,34 @@ def batch_indices(step: int, num_examples: int, batch_size: int, seed: int) -> l
     order = np.random.default_rng([seed, epoch]).permutation(num_examples)
     start = position * batch_size
     return order[start : start + batch_size].tolist()
+
+
+def adamw(parameters: Iterable[torch.Tensor], settings: Sft | Rl) -> torch.optim.AdamW:
+    """The optimiser of every training, at the settings' rate, betas and weight decay."""
+    return torch.optim.AdamW(
+        parameters,
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+def of_like_length(
+    batch: Sequence[Item], size: int | None, length: Callable[[Item], int]
+) -> Iterator[Sequence[Item]]:
+    """Cut a batch into forward passes of like length: less padding, the same gradient.
+
+    Args:
+        batch: The items of one optimiser step.
+        size: How many go into a pass; None for all of them, in the order they have.
+        length: Tokens of an item.
+
+    """
+    size = size or len(batch)
+    ordered = sorted(batch, key=length) if size < len(batch) else batch
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]
 
 
 def quantiles(name: str, values: torch.Tensor) -> dict[str, float]:

@@ -12,7 +12,7 @@ from compute_aligned import config
 from compute_aligned.activity import PHASES, phases
 from compute_aligned.forms import chosen, register
 from compute_aligned.grids import Entry, Grid, GridSheet, to_latex, to_markdown, words
-from compute_aligned.settings import PaperItem
+from compute_aligned.sheets import PaperItem
 from compute_aligned.tables import Rendered, count, to_csv
 
 FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Rendered]] = {}

@@ -9,6 +9,7 @@ PACKAGE = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE))
 
 from compute_aligned import config as study
+from compute_aligned import fingerprints
 from compute_aligned.errors import InputError
 
 try:

@@ -27,7 +27,7 @@ rule table:
     conda:
         "../../envs/report.yaml"
     params:
-        settings=lambda w: study.item_fingerprint(w.item),
+        settings=lambda w: fingerprints.item_fingerprint(w.item),
         files=item_files,
     shell:
         "python -m compute_aligned table --scale {wildcards.scale} --item {wildcards.item}"
@@ -51,7 +51,7 @@ rule figure:
     conda:
         "../../envs/report.yaml"
     params:
-        settings=lambda w: study.item_fingerprint(w.item),
+        settings=lambda w: fingerprints.item_fingerprint(w.item),
         files=item_files,
     shell:
         "python -m compute_aligned figure --scale {wildcards.scale} --item {wildcards.item}"

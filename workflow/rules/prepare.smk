@@ -18,7 +18,9 @@ rule fetch:
     conda:
         f"../../envs/train{FORM}.yaml"
     params:
-        settings=lambda w: study.fingerprint(study.read_source(w.scale, w.source)),
+        settings=lambda w: fingerprints.fingerprint(
+            study.read_source(w.scale, w.source)
+        ),
     shell:
         "python -m compute_aligned fetch --scale {wildcards.scale} --source {wildcards.source}"
         " --out {output} &> {log}"
@@ -39,7 +41,7 @@ rule prepare:
     conda:
         f"../../envs/train{FORM}.yaml"
     params:
-        settings=lambda w: study.fingerprint(family_settings(w).problems),
+        settings=lambda w: fingerprints.fingerprint(family_settings(w).problems),
         folder=lambda w, output: Path(output[0]).parent,
     shell:
         "python -m compute_aligned prepare --scale {wildcards.scale} --family {wildcards.family}"

@@ -29,7 +29,9 @@ rule sample:
     resources:
         mem_mb=4000,
     params:
-        settings=lambda w: study.sampling_fingerprint(w.scale, w.family, engine(w)),
+        settings=lambda w: fingerprints.sampling_fingerprint(
+            w.scale, w.family, engine(w)
+        ),
         engine=engine,
         models=lambda w, input: [
             f"--model {name}={folder}"

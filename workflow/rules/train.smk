@@ -24,7 +24,9 @@ rule train_warmup:
     resources:
         mem_mb=4000,
     params:
-        settings=lambda w: study.training_fingerprint(w.scale, w.family, "warmup"),
+        settings=lambda w: fingerprints.training_fingerprint(
+            w.scale, w.family, "warmup"
+        ),
     shell:
         "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
         " --branch warmup --seed {wildcards.seed} --problems {input.problems}"
@@ -50,7 +52,9 @@ rule train_sft:
     resources:
         mem_mb=4000,
     params:
-        settings=lambda w: study.training_fingerprint(w.scale, w.family, w.branch),
+        settings=lambda w: fingerprints.training_fingerprint(
+            w.scale, w.family, w.branch
+        ),
     shell:
         "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
         " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"
@@ -76,7 +80,9 @@ rule train_rl:
     resources:
         mem_mb=4000,
     params:
-        settings=lambda w: study.training_fingerprint(w.scale, w.family, w.branch),
+        settings=lambda w: fingerprints.training_fingerprint(
+            w.scale, w.family, w.branch
+        ),
     shell:
         "python -m compute_aligned train-rl --scale {wildcards.scale} --family {wildcards.family}"
         " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"
