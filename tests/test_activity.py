@@ -32,7 +32,8 @@ def test_start_and_end_are_tenths_of_the_steps_averaged_over_seeds(tmp_path: Pat
         ("majority", write(tmp_path / "c", [8, 10, *[99] * 16, 3, 5])),
     ]
 
-    found = phases(read_steps(files, STEPS)).set_index(["branch", "phase"])
+    schemas = {"ce": STEPS, "majority": STEPS}
+    found = phases(read_steps(files, schemas)).set_index(["branch", "phase"])
 
     assert found.index.tolist() == [
         (branch, phase) for branch in ("ce", "majority") for phase in ("start", "end")
@@ -53,30 +54,35 @@ def test_a_training_shorter_than_ten_steps_starts_with_its_first_and_ends_with_i
 ) -> None:
     medians = [float(i) for i in range(length)]
 
-    found = phases(read_steps([("ce", write(tmp_path / "a", medians))], STEPS)).set_index("phase")
+    files = [("ce", write(tmp_path / "a", medians))]
+    found = phases(read_steps(files, {"ce": STEPS})).set_index("phase")
 
     assert found.loc["start", "weight_q50"] == medians[0]
     assert found.loc["end", "weight_q50"] == medians[-1]
 
 
-def test_the_records_of_reinforcement_learning_are_read_alike(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("error")
+def test_branches_trained_in_both_ways_stand_side_by_side(tmp_path: Path) -> None:
     row = dict.fromkeys(RL_STEPS.names, 0.5) | {"step": 0, "tokens": 9, "clipped": True}
-    write_table(tmp_path / "a", [row], RL_STEPS)
+    write_table(tmp_path / "a", [row | {"kl": None}], RL_STEPS)
+    files = [("ce", write(tmp_path / "b", [3.0, 1.0])), ("ce_warmup", tmp_path / "a")]
 
-    found = phases(read_steps([("standard", tmp_path / "a")], RL_STEPS))
+    found = phases(read_steps(files, {"ce": STEPS, "ce_warmup": RL_STEPS}))
 
-    assert found["weight_q50"].tolist() == [0.5, 0.5]
-    assert found["clipped"].tolist() == [1, 1]
+    assert found["branch"].tolist() == ["ce", "ce", "ce_warmup", "ce_warmup"]
+    assert found["weight_q50"].tolist() == [3, 1, 0.5, 0.5]
+    assert found["clipped"].tolist() == [0, 0, 1, 1]
+    assert found["steps"].tolist() == [2, 2, 1, 1]
 
 
 def test_records_of_another_kind_of_training_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="its columns are not those"):
-        read_steps([("ce", write(tmp_path / "a", [1.0]))], RL_STEPS)
+        read_steps([("ce", write(tmp_path / "a", [1.0]))], {"ce": RL_STEPS})
 
 
 def test_branches_keep_the_order_of_their_files(tmp_path: Path) -> None:
     files = [(branch, write(tmp_path / branch, [1.0])) for branch in ("b", "a", "c")]
 
-    found: pd.DataFrame = phases(read_steps(files, STEPS))
+    found: pd.DataFrame = phases(read_steps(files, dict.fromkeys("abc", STEPS)))
 
     assert found["branch"].unique().tolist() == ["b", "a", "c"]

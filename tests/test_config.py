@@ -34,11 +34,11 @@ families:
     sampling: {num_samples: 8, temperature: 0.8, max_new_tokens: 6}
     metrics: [pass@k]
 """
-BRANCHES = """family branch label strategy weight_form role overrides
-adding ce Cross-entropy SingleSample() - baseline -
-adding passn_n4 Pass@4 PassAtN(n=4) - strategy -
-voting standard Standard SingleSample() raw baseline -
-voting majority Majority MajorityVote(n=8,k=3) raw strategy kl_weight=0.5
+BRANCHES = """family branch label start strategy weight_form role overrides
+adding ce Cross-entropy - SingleSample() - baseline -
+adding passn_n4 Pass@4 - PassAtN(n=4) - strategy -
+voting standard Standard - SingleSample() raw baseline -
+voting majority Majority - MajorityVote(n=8,k=3) raw strategy kl_weight=0.5
 """
 ITEMS = """item;output;form;family;branches;metric;budgets;reported;title
 table2;table;levels;adding;ce passn_n4;pass@k;1 4 64;-;A table
@@ -182,19 +182,23 @@ def test_an_unknown_family_source_branch_or_item_is_named_with_the_near_one(fold
         ("PassAtN(n=4)", "PassAtN(4)", ": adding passn_n4: ", "a strategy is a name with literal"),
         ("n=8,k=3", "n=8,k=9", ": voting majority: ", "the votes needed, k=9"),
         ("n=8,k=3", "n=0,k=1", ": voting majority: ", "the budget n=0"),
-        ("(n=4)\t-", "(n=4)\tlog", ": adding passn_n4", "weight_form is log, and fine-tuning"),
+        ("(n=4)\t-", "(n=4)\tlog", ": adding passn_n4", "weight_form is log, which is rein"),
+        ("4\t-\tP", "4\tpassn\tP", ": adding passn_n4: start", "'passn' (did you mean 'passn_n4'"),
+        ("4\t-\tP", "4\tstandard\tP", ": adding passn_n4: start", "has no branch 'standard'"),
+        ("4\t-\tP", "4\tpassn_n4\tP", ": adding passn_n4: start", "passn_n4 starts from passn_n4"),
+        ("4\t-\tP", "4\t\tP", ":3", "start: String should match pattern"),
         ("passn_n4", "ce", ":3", "branch 'ce' of 'adding' is taken"),
         ("passn_n4", "warmup", ":3", "branch 'warmup' of 'adding' is taken"),
         ("-\tstrategy", "-\tbaseline", "", "'adding' has 2 branches with role baseline"),
         ("-\tbaseline", "-\tcontrol", "", "'adding' has 0 branches with role baseline"),
         ("adding\t", "addign\t", "", "family 'adding' has no branches (did you mean 'addign'?)"),
-        ("Pass@4\t", "", ":3", "expected 7 cells, found 6"),
-        ("Pass@4\t", "Pass@4\t\t", ":3", "expected 7 cells, found 8"),
+        ("Pass@4\t", "", ":3", "expected 8 cells, found 7"),
+        ("Pass@4\t", "Pass@4\t\t", ":3", "expected 8 cells, found 9"),
         (
             "adding\tpassn_n4\tPass@4\t",
             "adding passn_n4 Pass@4 ",
             ":3",
-            "expected 7 cells, found 4",
+            "expected 8 cells, found 5",
         ),
         ("label", "labels", ":1", "there is no column 'labels' (did you mean 'label'?)"),
         ("Pass@4", "", ":3", "label: String should have at least 1 character"),
@@ -230,6 +234,41 @@ def test_overrides_are_laid_over_the_training_of_their_branch_alone(folder: Path
     assert config.branch_training("tiny", "adding", "ce") == base
     changed = config.branch_training("tiny", "adding", "passn_n4")
     assert changed == base.model_copy(update={"clip_norm": 2.0})
+
+
+RL = """
+    rl:
+      {steps: 9, prompts_per_step: 2, group_size: 2, rollout: {temperature: 1.0, max_new_tokens: 6},
+       reward: answer, success_estimate: sequence_probability, kl_weight: 0, learning_rate: 1e-3,
+       clip_norm: 1.0}
+"""
+
+
+def test_a_row_decides_how_its_branch_is_trained_and_from_which_model(folder: Path) -> None:
+    scale = folder / "scales" / "tiny.yaml"
+    scale.write_text(scale.read_text().replace("train: 100", "train: 100, rl: train") + RL)
+    edit(folder / "branches.tsv", "-\tPassAtN(n=4)\t-", "ce\tPassAtN(n=4)\tlog")
+    edit(folder / "branches.tsv", "strategy\t-", "strategy\tsteps=7")
+    config.check(RUN)
+
+    settings = config.read_family("tiny", "adding")
+    assert settings.rl is not None
+    assert config.branch_training("tiny", "adding", "ce") == settings.sft
+    changed = config.branch_training("tiny", "adding", "passn_n4")
+    assert changed == settings.rl.model_copy(update={"steps": 7})
+    assert config.start_of("adding", "ce") == "warmup"
+    assert config.start_of("adding", "passn_n4") == "ce"
+    assert config.branches_trained_by("sft") == [("adding", "ce")]
+    assert ("adding", "passn_n4") in config.branches_trained_by("rl")
+
+
+def test_a_block_that_a_row_needs_and_the_scale_lacks_is_named(folder: Path) -> None:
+    edit(folder / "branches.tsv", "(n=4)\t-", "(n=4)\traw")
+    error = error_of_check()
+
+    assert error.where == f"{folder / 'branches.tsv'}: adding passn_n4"
+    assert "reinforcement learning (rl), and the family has no such block" in error.problem
+    assert str(folder / "scales" / "tiny.yaml") in error.remedy
 
 
 def test_branches_without_rows_or_without_a_file_are_errors(folder: Path) -> None:
@@ -314,6 +353,7 @@ def prints(folder: Path) -> dict[str, str]:
         ("branches.tsv", "strategy\t-", "strategy\tclip_norm=2.0", {"passn_n4"}),
         ("branches.tsv", "MajorityVote(n=8,k=3)", "MajorityVote(n=8,k=2)", set()),
         ("branches.tsv", "Pass@4", "Pass at 4", {"item"}),
+        ("branches.tsv", "4\t-\tP", "4\tce\tP", set()),  # Snakemake sees another input file
         (
             "scales/tiny.yaml",
             "sft: *training",

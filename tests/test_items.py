@@ -9,7 +9,7 @@ import pytest
 from compute_aligned import items
 from compute_aligned.errors import InputError
 from compute_aligned.items import Files
-from compute_aligned.records import OUTCOMES, SCORES, STEPS, write_table
+from compute_aligned.records import OUTCOMES, RL_STEPS, SCORES, STEPS, write_table
 from compute_aligned.sheets import PaperItem
 
 BRANCHES = ("ce", "majority_n8_k3", "majority_n16_k4", "majority_n64_k26")
@@ -95,6 +95,21 @@ def test_items_of_samples_and_of_training_are_made_from_their_own_files(files: F
 
     assert len(drawn.axes) == 4
     assert "0.50 (0.50 to 0.50)" in made.md
+
+
+def test_a_table_of_activity_shows_fine_tuning_and_reinforcement_learning(tmp_path: Path) -> None:
+    steps = []
+    for branch, schema in (("passn_n16", STEPS), ("passn_n16_warmup", RL_STEPS)):
+        record = dict.fromkeys(schema.names, 0.5) | {"step": 0, "tokens": 9, "clipped": True}
+        steps.append((branch, tmp_path / branch))
+        write_table(steps[-1][1], [record], schema)
+    row = TRAINING | {"family": "sft_to_rl", "branches": "passn_n16 passn_n16_warmup"}
+
+    made = items.table(item(row, "table"), Files(steps=steps), "smoke")
+
+    frame = pd.read_csv(StringIO(made.csv))
+    assert frame["branch"].tolist() == ["passn_n16"] * 2 + ["passn_n16_warmup"] * 2
+    assert frame["weight_q50"].tolist() == [0.5] * 4
 
 
 @pytest.mark.parametrize(

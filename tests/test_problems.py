@@ -162,6 +162,14 @@ def test_splits_have_the_sizes_asked_for_and_share_no_group() -> None:
         assert not set(groups(splits[a])) & set(groups(splits[b]))
 
 
+def test_rl_has_the_training_problems_where_it_is_told_to_and_the_rest_stays_apart() -> None:
+    splits = split_problems(POOL, SETTINGS.model_copy(update={"rl": "train"}), seed=0)
+    apart = split_problems(POOL, SETTINGS, seed=0)
+
+    assert splits["rl"] == splits["train"]
+    assert {n: splits[n] for n in SPLITS if n != "rl"} == {n: apart[n] for n in SPLITS if n != "rl"}
+
+
 def test_the_run_seed_changes_training_and_leaves_test_and_validation_alone() -> None:
     runs = [split_problems(POOL, SETTINGS, seed) for seed in range(5)]
 

@@ -72,6 +72,7 @@ BRANCH = {
     "family": "adding",
     "branch": "ce",
     "label": "Cross-entropy",
+    "start": "-",
     "strategy": "SingleSample()",
     "weight_form": "-",
     "role": "baseline",
@@ -259,24 +260,37 @@ def family_with(key: str, value: Any) -> Family:
 # --- how branches are trained ---------------------------------------------------------------
 
 
-def test_a_family_trains_its_branches_in_exactly_one_way() -> None:
+def test_a_family_trains_its_branches_in_one_way_or_in_both() -> None:
     content = copy.deepcopy(SCALE)
     family = content["families"]["adding"]
     family["rl"] = RL
-    with pytest.raises(InputError, match="a family has either sft or rl"):
-        validated(Scale, content, "scale.yaml")
-
-    del family["sft"]
     with pytest.raises(InputError, match=r"set problems\.rl"):
         validated(Scale, content, "scale.yaml")
 
     family["problems"]["rl"] = 50
-    rl = validated(Scale, content, "scale.yaml").families["adding"].rl
-    assert rl is not None
-    assert (rl.group_size, rl.rollout.top_p, rl.surrogate) == (16, 0.95, "policy_gradient")
+    read = validated(Scale, content, "scale.yaml").families["adding"]
+    assert read.sft is not None
+    assert read.rl is not None
+    assert (read.rl.group_size, read.rl.rollout.top_p) == (16, 0.95)
+    assert read.rl.surrogate == "policy_gradient"
+
+    del family["sft"]
+    assert validated(Scale, content, "scale.yaml").families["adding"].sft is None
 
     del family["rl"]
-    with pytest.raises(InputError, match="a family has either sft or rl"):
+    with pytest.raises(InputError, match="a family has sft, rl or both"):
+        validated(Scale, content, "scale.yaml")
+
+
+def test_reinforcement_learning_may_have_the_training_problems() -> None:
+    content = copy.deepcopy(SCALE)
+    family = content["families"]["adding"]
+    family |= {"rl": RL, "problems": family["problems"] | {"rl": "train"}}
+
+    assert validated(Scale, content, "scale.yaml").families["adding"].problems.rl == "train"
+
+    family["problems"]["rl"] = "trian"
+    with pytest.raises(InputError, match=r"families\.adding\.problems\.rl: "):
         validated(Scale, content, "scale.yaml")
 
 

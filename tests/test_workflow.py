@@ -96,9 +96,49 @@ def test_a_changed_branch_row_retrains_that_branch_alone(finished: Path) -> None
     finally:
         sheet.write_text(before)
 
-    assert jobs["train_sft"] == 2  # one a seed
-    assert jobs["train_rl"] == 2  # both forms of the weight, one seed
+    assert jobs["train_sft"] == 2 + 1  # sft_passn has two seeds, sft_to_rl one
+    assert jobs["train_rl"] == 2 + 1  # both forms of the weight; what starts from such a branch
     assert "train_warmup" not in jobs
+
+
+def test_a_branch_that_starts_elsewhere_is_trained_again_and_no_other(finished: Path) -> None:
+    sheet = finished / "config" / "branches.tsv"
+    before = sheet.read_text()
+    try:
+        sheet.write_text(before.replace("then RL\tpassn_n16\t", "then RL\t-\t"))
+        jobs = planned(finished)
+    finally:
+        sheet.write_text(before)
+
+    assert jobs["train_rl"] == 1
+    assert not {"train_sft", "train_warmup"} & set(jobs)
+
+
+def test_a_branch_that_starts_from_another_needs_that_one(tmp_path: Path) -> None:
+    folder = copy_repository(tmp_path)
+    target = "results/smoke/branches/sft_to_rl/passn_n16_warmup/seed0/model"
+    done = snakemake(folder, "--dry-run", target, "--config", "scale=smoke")
+
+    chain = ("fetch", "prepare", "train_warmup", "train_sft", "train_rl")
+    assert planned(folder, target) == dict.fromkeys(chain, 1)
+    inputs = re.search(r"^rule train_rl:\n +input: (.*)$", done.stdout + done.stderr, re.MULTILINE)
+    assert inputs is not None
+    assert inputs[1].split(", ") == [
+        "results/smoke/prepared/sft_to_rl/seed0/rl.jsonl",
+        "results/smoke/branches/sft_to_rl/passn_n16/seed0/model",
+    ]
+
+
+def test_one_id_may_be_fine_tuned_in_one_family_and_trained_by_rl_in_another(
+    tmp_path: Path,
+) -> None:
+    folder = copy_repository(tmp_path)
+    with (folder / "config" / "branches.tsv").open("a") as sheet:
+        sheet.write("rl_passn\tce\tAnother\t-\tSingleSample()\traw\tcontrol\t-\n")
+
+    for family, rule in (("rl_passn", "train_rl"), ("sft_passn", "train_sft")):
+        jobs = planned(folder, f"results/smoke/branches/{family}/ce/seed0/steps.parquet")
+        assert jobs == dict.fromkeys(("fetch", "prepare", "train_warmup", rule), 1)
 
 
 def test_one_seed_can_be_asked_for(tmp_path: Path) -> None:

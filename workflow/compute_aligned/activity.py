@@ -4,7 +4,7 @@ A weight that hardly varies within a batch is a constant factor, which AdamW wit
 away again: such a branch is the baseline under another name (PAPER section 5, the regime note).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +18,21 @@ QUANTILES = [f"{name}_q{level}" for name in ("log_p", "weight") for level in ("0
 PHASES = ("start", "end")
 
 
-def read_steps(files: Sequence[tuple[str, Path]], schema: pa.Schema) -> pd.DataFrame:
+def read_steps(files: Sequence[tuple[str, Path]], schemas: Mapping[str, pa.Schema]) -> pd.DataFrame:
     """The training records of several branches and seeds, with columns ``branch`` and ``run``.
 
     Args:
         files: A branch and its record, once a seed, in the same order of seeds for each branch.
-        schema: ``records.STEPS`` or ``records.RL_STEPS``.
+        schemas: Branch to ``records.STEPS`` or ``records.RL_STEPS``, as it was trained.
 
     Returns:
-        The columns of the schema, and ``branch`` and ``run``, the number of a file in ``files``.
+        The columns of the schemas, empty for a branch whose schema lacks them, and ``branch`` and
+        ``run``, the number of a file in ``files``.
 
     """
     return pd.concat(
         [
-            read_table(path, schema).to_pandas().assign(branch=branch, run=run)
+            read_table(path, schemas[branch]).to_pandas().assign(branch=branch, run=run)
             for run, (branch, path) in enumerate(files)
         ],
         ignore_index=True,

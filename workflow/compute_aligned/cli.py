@@ -105,7 +105,7 @@ def train_sft(
     steps: Annotated[Path, typer.Option(help="Where the record of every step goes.")],
     start: Annotated[Path | None, typer.Option(help="Model folder to start from.")] = None,
 ) -> None:
-    """Train a family's warm-up, or a branch from it, by supervised fine-tuning."""
+    """Train a family's warm-up, or a branch from its start, by supervised fine-tuning."""
     import torch
 
     from compute_aligned import models, sft
@@ -134,7 +134,7 @@ def train_sft(
     checkpoint = _checkpoint_of(model)
     schedule = settings.warmup if warming else config.branch_training(scale, family, branch)
     if not isinstance(schedule, Sft):
-        raise InputError(f"family {family}", "its branches are trained by RL", "use train-rl")
+        raise InputError(f"{family} {branch}", "this branch is trained by RL", "use train-rl")
     progress = sft.train(
         network,
         examples,
@@ -174,7 +174,7 @@ def train_rl(
     model: Annotated[Path, typer.Option(help="Folder that the trained model goes to.")],
     steps: Annotated[Path, typer.Option(help="Where the record of every step goes.")],
 ) -> None:
-    """Train a branch from its family's warm-up by reinforcement learning."""
+    """Train a branch from its start, the warm-up or another branch, by reinforcement learning."""
     import torch
 
     from compute_aligned import experience, models, rl
@@ -184,7 +184,7 @@ def train_rl(
     settings, row = config.read_family(scale, family), config.read_branch(family, branch)
     training = config.branch_training(scale, family, branch)
     if not isinstance(training, Rl) or row.weight_form == "-":
-        raise InputError(f"family {family}", "its branches are fine-tuned", "use train-sft")
+        raise InputError(f"{family} {branch}", "this branch is fine-tuned", "use train-sft")
     at = config.read_scale(scale)
     network, tokenizer = models.load(start, getattr(torch, at.dtype))
     network.to(at.device)

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from compute_aligned.errors import InputError
+from compute_aligned.lineage import FROM_WARMUP, check_starts
 from compute_aligned.settings import (
     Family,
     Rl,
@@ -106,7 +107,8 @@ def read_branches() -> dict[tuple[str, str], BranchRow]:
     """All rows of ``config/branches.tsv``, keyed by family and branch, in the sheet's order.
 
     Raises:
-        InputError: A row is wrong, or a family has not exactly one baseline.
+        InputError: A row is wrong, a family has not exactly one baseline, or a branch cannot start
+            where its row says.
 
     """
     path = _sheet("branches")
@@ -128,6 +130,7 @@ def read_branches() -> dict[tuple[str, str], BranchRow]:
                 f"family {family!r} has {len(baselines)} branches with role baseline",
                 "give exactly one of its rows the role baseline",
             )
+        check_starts({b: row for (f, b), row in rows.items() if f == family}, path)
     return rows
 
 
@@ -141,29 +144,32 @@ def branch_training(scale: str, family: str, branch: str) -> Sft | Rl:
     """How a branch is trained: its family's ``sft`` or ``rl`` with the row's overrides laid over.
 
     Raises:
-        InputError: An override is no key of that block, or has a value that is not allowed.
+        InputError: The family has no such block at this scale, or an override is no key of it or
+            has a value that is not allowed.
 
     """
-    settings = read_family(scale, family)
-    block = settings.sft if settings.rl is None else settings.rl
+    settings, row = read_family(scale, family), read_branch(family, branch)
+    where = f"{_sheet('branches')}: {family} {branch}"
+    block = settings.sft if row.fine_tuned else settings.rl
     if block is None:
-        raise ValueError(f"family {family} has neither sft nor rl")
-    where = f"{_sheet('branches')}: {family} {branch}: overrides"
-    return validated(type(block), block.model_dump() | read_branch(family, branch).overrides, where)
-
-
-def families_trained_by(kind: Literal["sft", "rl"]) -> list[str]:
-    """The families of the sheet whose branches are fine-tuned, or else trained by RL.
-
-    Only the rows of the latter name a form of the weight.
-    """
-    return list(
-        dict.fromkeys(
-            family
-            for (family, _), row in read_branches().items()
-            if (row.weight_form == "-") == (kind == "sft")
+        asked = "fine-tuning (sft)" if row.fine_tuned else "reinforcement learning (rl)"
+        raise InputError(
+            where,
+            f"weight_form is {row.weight_form}, which is {asked}, and the family has no such block",
+            f"change it (- is sft, log and raw are rl), or add the block in {_scale_file(scale)}",
         )
-    )
+    return validated(type(block), block.model_dump() | row.overrides, f"{where}: overrides")
+
+
+def branches_trained_by(kind: Literal["sft", "rl"]) -> list[tuple[str, str]]:
+    """Family and branch of every row of the sheet that is fine-tuned, or else trained by RL."""
+    return [key for key, row in read_branches().items() if row.fine_tuned == (kind == "sft")]
+
+
+def start_of(family: str, branch: str) -> str:
+    """The id of the model that a branch is trained from: the warm-up's, or another branch's."""
+    start = read_branch(family, branch).start
+    return WARMUP if start == FROM_WARMUP else start
 
 
 def branches_of(family: str) -> list[str]:
@@ -259,14 +265,7 @@ def _check_branches(scale: str, family: str) -> None:
             "add a row for each of its branches, one of them with role baseline",
         )
     for branch in branches_of(family):
-        form = read_branch(family, branch).weight_form
-        fine_tuned = isinstance(branch_training(scale, family, branch), Sft)
-        if fine_tuned and form != "-":
-            problem = f"weight_form is {form}, and fine-tuning knows no forms of the weight"
-            raise InputError(f"{path}: {family} {branch}", problem, "write - there")
-        if not fine_tuned and form == "-":
-            problem = "weight_form is -, and reinforcement learning weighs in one of two forms"
-            raise InputError(f"{path}: {family} {branch}", problem, "write log or raw there")
+        branch_training(scale, family, branch)
 
 
 def _check_item(item: PaperItem, family: Family, scale: str) -> None:

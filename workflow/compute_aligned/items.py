@@ -58,7 +58,7 @@ def table(item: PaperItem, files: Files, scale: str) -> "Rendered":
     if item.of_training:
         from compute_aligned import training_tables
 
-        return training_tables.render(item, _steps(item, files, scale), scale)
+        return training_tables.render(item, _steps(item, files), scale)
     if item.of_samples and not _has_proteins(item, scale):
         raise _no_form(item)
     if item.of_samples:
@@ -126,11 +126,14 @@ def _proteins(item: PaperItem, files: Files) -> pd.DataFrame:
     return protein_scores.read_scores(_given(item, files.scores, "scores"))
 
 
-def _steps(item: PaperItem, files: Files, scale: str) -> pd.DataFrame:
+def _steps(item: PaperItem, files: Files) -> pd.DataFrame:
     from compute_aligned import activity
 
-    schema = STEPS if config.read_family(scale, item.family).rl is None else RL_STEPS
-    return activity.read_steps(_given(item, files.steps, "steps"), schema)
+    schemas = {
+        branch: STEPS if config.read_branch(item.family, branch).fine_tuned else RL_STEPS
+        for branch in item.branches
+    }
+    return activity.read_steps(_given(item, files.steps, "steps"), schemas)
 
 
 def _given(item: PaperItem, files: Sequence[File], kind: str) -> Sequence[File]:

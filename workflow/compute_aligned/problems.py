@@ -144,7 +144,8 @@ def split_problems(
 ) -> dict[str, list[Problem]]:
     """The splits of one family and run seed, disjoint in ``Problem.group``, prompts filled in.
 
-    Test and validation problems depend on ``split_seed`` alone, the rest on the run seed too.
+    Test and validation problems depend on ``split_seed`` alone, the rest on the run seed too. With
+    ``rl: train`` the splits ``rl`` and ``train`` are one.
     Where the source names official splits, test problems come from its ``test`` only and all
     others from the rest. Of several problems in a group one is used, whichever order they come in.
 
@@ -165,7 +166,8 @@ def split_problems(
     validation = _take(rest, settings.validation, "validation", settings)
     seeded = sorted(rest[settings.validation :], key=lambda p: _order_key(seed, p.group))
     train = _take(seeded, settings.train, "train", settings)
-    rl = _take(seeded[settings.train :], settings.rl, "rl", settings)
+    unused = seeded[settings.train :]
+    rl = train if settings.rl == "train" else _take(unused, settings.rl, "rl", settings)
     splits = {"train": train, "rl": rl, "validation": validation, "test": test}
     return {name: [_prompted(p, settings.prompt) for p in split] for name, split in splits.items()}
 

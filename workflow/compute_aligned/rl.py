@@ -86,7 +86,7 @@ def train(
     """Train ``policy.model`` in place and return what happened, step by step.
 
     Args:
-        policy: The model, which starts as the warm-up, and its reference.
+        policy: The model that the branch starts from, and its reference, the same model.
         tasks: Problems and prompts.
         objective: Strategy, weight form, settings.
         seed: Decides the order of the problems and the noise of the rollouts.

@@ -48,7 +48,8 @@ class Problems(Settings):
     """Which problems a family uses, and how many go to each disjoint split.
 
     ``test`` and ``validation`` are drawn with ``split_seed`` and are the same for every run seed;
-    ``train`` and ``rl`` are drawn from the rest with the run seed.
+    ``train`` and ``rl`` are drawn from the rest with the run seed; with ``rl: train`` reinforcement
+    learning has the training problems themselves.
     """
 
     source: Name
@@ -57,7 +58,7 @@ class Problems(Settings):
     levels: Annotated[tuple[StrictInt, ...], Field(min_length=1), Distinct] | None = None
     split_seed: Seed = 42
     train: Count
-    rl: WholeNumber = 0
+    rl: WholeNumber | Literal["train"] = 0
     validation: WholeNumber = 0
     test: Count
 
@@ -271,7 +272,8 @@ class Rl(Settings):
 class Family(Settings):
     """One experiment: problems, a model, a warm-up, the branches trained from it, evaluation.
 
-    Branches are trained by fine-tuning (``sft``) or by reinforcement learning (``rl``).
+    Branches are trained by fine-tuning (``sft``) or by reinforcement learning (``rl``); their rows
+    say which, and a family has what its rows need.
     """
 
     seeds: Seeds
@@ -285,16 +287,16 @@ class Family(Settings):
     grader: Literal["paper", "symbolic"] = "paper"
 
     @model_validator(mode="after")
-    def _branches_are_trained_in_one_way(self) -> "Family":
-        if (self.sft is None) == (self.rl is None):
-            raise ValueError("a family has either sft or rl: it says how branches are trained")
+    def _branches_are_trained(self) -> "Family":
+        if self.sft is None and self.rl is None:
+            raise ValueError("a family has sft, rl or both: they say how branches are trained")
         if self.rl is not None and not self.problems.rl:
             raise ValueError("reinforcement learning has no problems: set problems.rl")
         return self
 
     @property
     def reward(self) -> RewardName:
-        """What completions are measured by; fine-tuned families have answers."""
+        """What completions are measured by; families without RL have answers."""
         return "answer" if self.rl is None else self.rl.reward
 
     @model_validator(mode="after")

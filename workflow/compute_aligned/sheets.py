@@ -25,15 +25,21 @@ def _assignments(cell: Any) -> Any:
     return assigned
 
 
+NameOrDash = Annotated[str, Field(pattern=r"^(-|[a-z][a-z0-9_]*)$")]
+
+
 class BranchRow(Settings):
     """A row of ``config/branches.tsv``: a model trained from a family's warm-up.
 
-    ``overrides`` are laid over the family's ``sft`` or ``rl`` block for this branch.
+    ``start`` is ``-`` for a branch that is trained from the warm-up itself, or the branch of the
+    family that it is trained from. ``overrides`` are laid over the family's ``sft`` or ``rl`` block
+    for this branch.
     """
 
     family: Name
     branch: Name
     label: Text
+    start: NameOrDash
     strategy: Text
     weight_form: Literal["log", "raw", "-"]
     role: Literal["baseline", "strategy", "control"]
@@ -42,6 +48,11 @@ class BranchRow(Settings):
         BeforeValidator(_assignments),
         WithJsonSchema({"type": "string", "pattern": r"^(-|[a-z_]+=\S+( +[a-z_]+=\S+)*)$"}),
     ]
+
+    @property
+    def fine_tuned(self) -> bool:
+        """Whether ``sft`` says how it is trained, not ``rl``: only RL has forms of the weight."""
+        return self.weight_form == "-"
 
 
 def _cell_of(words: str) -> WithJsonSchema:
@@ -61,7 +72,7 @@ class PaperItem(Settings):
     item: Name
     output: Literal["table", "figure"]
     form: Name
-    family: Annotated[str, Field(pattern=r"^(-|[a-z][a-z0-9_]*)$")]
+    family: NameOrDash
     branches: Annotated[
         tuple[Name, ...],
         Field(min_length=1),

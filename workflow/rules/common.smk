@@ -34,6 +34,21 @@ wildcard_constraints:
     seed="[0-9]+",
 
 
+def trained_by(kind):
+    """Matches a {family} where the next folder, {branch}, is a branch trained in this way."""
+    return "|".join(
+        f"{family}(?=/{branch}/)" for family, branch in study.branches_trained_by(kind)
+    )
+
+
+def start_model(wildcards):
+    """The model that a branch is trained from: its family's warm-up, or another of its branches."""
+    family = wildcards.family
+    start = study.start_of(family, wildcards.branch)
+    kind = f"warmup/{family}" if start == study.WARMUP else f"branches/{family}/{start}"
+    return f"results/{wildcards.scale}/{kind}/seed{wildcards.seed}/model"
+
+
 def family_settings(wildcards):
     return study.read_family(wildcards.scale, wildcards.family)
 

@@ -1,8 +1,9 @@
 """The warm-up of every family and seed, and the branches trained from it.
 
-A family's branches are trained by fine-tuning or by reinforcement learning, never both.
+The row of a branch decides which of two rules trains it, and from which model.
 
 needs:  results/{scale}/prepared/{family}/seed{seed}/{train,rl}.jsonl
+        model/ of the branch that a branch starts from, where that is not the warm-up
 makes:  results/{scale}/warmup/{family}/seed{seed}/            model/, steps.parquet
         results/{scale}/branches/{family}/{branch}/seed{seed}/ model/, steps.parquet
 """
@@ -36,7 +37,7 @@ rule train_warmup:
 rule train_sft:
     input:
         problems="results/{scale}/prepared/{family}/seed{seed}/train.jsonl",
-        start="results/{scale}/warmup/{family}/seed{seed}/model",
+        start=start_model,
     output:
         model=directory("results/{scale}/branches/{family}/{branch}/seed{seed}/model"),
         steps="results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet",
@@ -45,7 +46,7 @@ rule train_sft:
     benchmark:
         "results/{scale}/benchmarks/train_sft/{family}/{branch}/seed{seed}.tsv"
     wildcard_constraints:
-        family="|".join(study.families_trained_by("sft")),
+        family=trained_by("sft"),
     conda:
         f"../../envs/train{FORM}.yaml"
     threads: 1
@@ -64,7 +65,7 @@ rule train_sft:
 rule train_rl:
     input:
         problems="results/{scale}/prepared/{family}/seed{seed}/rl.jsonl",
-        start="results/{scale}/warmup/{family}/seed{seed}/model",
+        start=start_model,
     output:
         model=directory("results/{scale}/branches/{family}/{branch}/seed{seed}/model"),
         steps="results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet",
@@ -73,7 +74,7 @@ rule train_rl:
     benchmark:
         "results/{scale}/benchmarks/train_rl/{family}/{branch}/seed{seed}.tsv"
     wildcard_constraints:
-        family="|".join(study.families_trained_by("rl")),
+        family=trained_by("rl"),
     conda:
         f"../../envs/train{FORM}.yaml"
     threads: 1
