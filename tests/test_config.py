@@ -210,6 +210,7 @@ def test_an_unknown_family_source_branch_or_item_is_named_with_the_near_one(fold
             "unknown key 'clip_nrom' (did",
         ),
         ("strategy\t-", "strategy\tclip_norm=0", ": adding passn_n4", "clip_norm: Input should be"),
+        ("strategy\t-", "strategy\trival_tokens=4", ": adding passn_n4", "set both, or neither"),
     ],
 )
 def test_a_mistake_in_the_branches_is_named(
@@ -351,6 +352,12 @@ def prints(folder: Path) -> dict[str, str]:
     [
         ("branches.tsv", "PassAtN(n=4)", "PassAtN(n=5)", {"passn_n4"}),
         ("branches.tsv", "strategy\t-", "strategy\tclip_norm=2.0", {"passn_n4"}),
+        (
+            "branches.tsv",
+            "strategy\t-",
+            "strategy\tmargin_share=0.5 rival_tokens=4",
+            {"passn_n4"},
+        ),
         ("branches.tsv", "MajorityVote(n=8,k=3)", "MajorityVote(n=8,k=2)", set()),
         ("branches.tsv", "Pass@4", "Pass at 4", {"item"}),
         ("branches.tsv", "4\t-\tP", "4\tce\tP", set()),  # Snakemake sees another input file

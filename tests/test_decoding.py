@@ -53,6 +53,17 @@ def test_evenly_spread_noise_draws_every_token_as_often_as_it_is_likely() -> Non
     assert drawn.tolist() == sorted(drawn.tolist())
 
 
+def test_several_draws_from_a_row_are_what_they_are_one_by_one() -> None:
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.rand(6, 5, generator=generator).double().softmax(-1)
+    noise = torch.rand(6, 4, generator=generator).double()
+
+    together = invert(probabilities, noise)
+
+    one_by_one = [invert(probabilities, column) for column in noise.T]
+    assert torch.equal(together, torch.stack(one_by_one, dim=1))
+
+
 @given(
     st.lists(st.floats(0, 1), min_size=1, max_size=9).filter(any),
     st.one_of(st.floats(0, 1, exclude_max=True), st.sampled_from([0.0, math.nextafter(1, 0)])),

@@ -84,7 +84,7 @@ def test_a_sequence_log_prob_is_the_sum_over_its_tokens_and_its_end() -> None:
     batch = models.collate([prompt], [completion], tokenizer.pad_token_id)
 
     expected = sum(by_hand(model, prompt, completion, 1.0))
-    assert models.sequence_log_probs(model, batch).item() == pytest.approx(expected, abs=1e-5)
+    assert models.token_log_probs(model, batch).sum(-1).item() == pytest.approx(expected, abs=1e-5)
 
 
 @torch.no_grad()
@@ -94,7 +94,7 @@ def test_positions_count_from_the_first_real_token() -> None:
     model = GPT2LMHeadModel(shape).double().eval()  # its positions are absolute
     prompts, completions = ragged(seed=3)
 
-    found = models.sequence_log_probs(model, models.collate(prompts, completions, 0))
+    found = models.token_log_probs(model, models.collate(prompts, completions, 0)).sum(-1)
 
     for row, pair in enumerate(zip(prompts, completions, strict=True)):
         assert found[row].item() == pytest.approx(sum(by_hand(model, *pair, 1.0)), abs=1e-5)
@@ -107,11 +107,13 @@ def test_a_row_does_not_depend_on_the_padding_that_others_bring(seed: int) -> No
     prompts, completions = ragged(seed, rows=3)
     pad = tokenizer.pad_token_id
 
-    together = models.sequence_log_probs(model, models.collate(prompts, completions, pad))
+    together = models.token_log_probs(model, models.collate(prompts, completions, pad)).sum(-1)
 
     for row in range(3):
         alone = models.collate(prompts[row : row + 1], completions[row : row + 1], pad)
-        assert torch.allclose(models.sequence_log_probs(model, alone), together[row], atol=1e-5)
+        assert torch.allclose(
+            models.token_log_probs(model, alone).sum(-1), together[row], atol=1e-5
+        )
 
 
 def test_what_the_padding_token_means_to_the_model_changes_nothing() -> None:

@@ -359,6 +359,40 @@ def test_a_fingerprint_tells_settings_apart_and_nothing_else() -> None:
     assert fingerprint(sft) != fingerprint(longer)
 
 
+def test_training_without_a_margin_is_written_as_it_was_before_there_were_margins() -> None:
+    sft = Sft.model_validate(SFT)
+
+    assert set(sft.model_dump()) == set(Sft.model_fields) - {"margin_share", "rival_tokens"}
+    # as it came out then: finished trainings keep their fingerprints, and are not run again
+    assert fingerprint(sft) == "2aa8a32b889f15ef"
+
+
+def test_a_margin_is_part_of_what_is_written() -> None:
+    sft = Sft.model_validate(SFT | {"margin_share": 0.5, "rival_tokens": 4})
+
+    assert sft.model_dump().items() >= {"margin_share": 0.5, "rival_tokens": 4}.items()
+    assert Sft.model_validate(sft.model_dump()) == sft
+    more = sft.model_copy(update={"rival_tokens": 5})
+    assert len({fingerprint(Sft.model_validate(SFT)), fingerprint(sft), fingerprint(more)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"margin_share": 0.5}, "margin_share and rival_tokens go together"),
+        ({"rival_tokens": 4}, "margin_share and rival_tokens go together"),
+        ({"margin_share": 0, "rival_tokens": 4}, "margin_share: Input should be greater than 0"),
+        ({"margin_share": 1.1, "rival_tokens": 4}, "Input should be less than or equal to 1"),
+        ({"margin_share": 0.5, "rival_tokens": 0}, "rival_tokens: Input should be greater than 0"),
+        ({"margin_share": 0.5, "rivals": 4}, "unknown key 'rivals' (did you mean 'rival_tokens'?)"),
+    ],
+)
+def test_a_margin_that_makes_no_sense_is_named(change: dict, problem: str) -> None:
+    with pytest.raises(InputError) as caught:
+        validated(Sft, SFT | change, "scale.yaml")
+    assert problem in caught.value.problem
+
+
 # --- the run and the sheets -----------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 import copy
 import itertools
+import math
 import os
 import random
 import subprocess
@@ -29,6 +30,7 @@ from compute_aligned.strategies import (
 from compute_aligned.training import batch_indices
 
 NO_CLIP = 1e9
+MARGIN = {"margin_share": 0.25, "rival_tokens": 3}
 SHORT = {"learning_rate": 1e-2, "batch_size": 4, "clip_norm": 1.0, "checkpoint_every": 3}
 
 Gradient = list[torch.Tensor]
@@ -73,7 +75,8 @@ def gradient(model: Any, tokenizer: Any, strategy: Strategy, how: Sft) -> Gradie
     parameters = list(model.parameters())
     optimizer = torch.optim.SGD(parameters, lr=0.0)
     batch = examples(tokenizer)
-    sft.update(model, optimizer, parameters, batch, strategy, how, tokenizer.pad_token_id)
+    noise = sft.rival_noise(how, batch, seed=5, step=0)
+    sft.update(model, optimizer, parameters, batch, strategy, how, tokenizer.pad_token_id, noise)
     return [p.grad.clone() for p in parameters if p.grad is not None]
 
 
@@ -104,7 +107,7 @@ def test_the_gradient_is_the_ordinary_one_with_each_example_weighted(
     expected = [torch.zeros_like(p) for p in model.parameters()]
     for prompt, completion in batch:
         alone = models.collate([prompt], [completion], tokenizer.pad_token_id)
-        log_p = models.sequence_log_probs(model, alone).sum()
+        log_p = models.token_log_probs(model, alone).sum()
         weight = strategy.sft_weight(log_p.detach()).item()
         for total, part in zip(
             expected, torch.autograd.grad(-log_p, list(model.parameters())), strict=True
@@ -121,6 +124,80 @@ def test_the_strategies_of_that_test_do_weight_the_examples_differently() -> Non
 
     assert not close(gradient(model, tokenizer, PassAtN(n=64), how), plain)
     assert not close(gradient(model, tokenizer, MajorityVote(n=16, k=4), how), plain)
+
+
+def losses_by_hand(model: Any, example: sft.Example, noise: list[list[float]]) -> tuple:
+    """Log p of a target and its margin over drawn rivals: token by token, rival by rival."""
+    prompt, completion = example
+    logits = model(torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1]
+    log_p, margin = torch.zeros(()).double(), torch.zeros(()).double()
+    for position, token in enumerate(completion):
+        z = logits[position]
+        log_p = log_p + z[token] - z.logsumexp(0)
+        masses = [0 if i == token else math.exp(value) for i, value in enumerate(z.tolist())]
+        for level in noise[position]:
+            rival, below = 0, masses[0]
+            while below <= level * sum(masses):
+                rival += 1
+                below += masses[rival]
+            margin = margin - torch.sigmoid(z[token] - z[rival]).log() / len(noise[position])
+    return log_p, margin
+
+
+@pytest.mark.parametrize("size", [None, 3])
+@pytest.mark.parametrize("reduction", ["sequence", "token"])
+@pytest.mark.parametrize("strategy", [SingleSample(), PassAtN(n=16)])
+def test_a_margin_takes_its_share_of_the_gradient_token_by_token(
+    strategy: Strategy, reduction: str, size: int | None
+) -> None:
+    model, tokenizer = tiny.build()
+    changes = {"loss_reduction": reduction, "micro_batch_size": size, "loss_scale": 2.0}
+    how = settings(clip_norm=NO_CLIP, **changes, **MARGIN)
+    batch = examples(tokenizer)
+    divisor = len(batch) if reduction == "sequence" else sum(len(c) for _, c in batch)
+    noise = sft.rival_noise(how, batch, seed=5, step=0)
+    assert noise is not None
+
+    found = gradient(model, tokenizer, strategy, how)
+
+    loss = torch.zeros(()).double()
+    for example, levels in zip(batch, noise.tolist(), strict=True):
+        log_p, margin = losses_by_hand(model, example, levels)
+        loss = loss + 0.75 * strategy.sft_loss(log_p) + 0.25 * margin
+    expected = torch.autograd.grad(2 * loss / divisor, list(model.parameters()))
+    assert close(found, list(expected))
+    without = settings(clip_norm=NO_CLIP, **changes)
+    assert not close(found, gradient(model, tokenizer, strategy, without))
+
+
+def test_a_margin_shows_in_the_loss_and_in_what_is_left_of_the_weight(tmp_path: Path) -> None:
+    model, tokenizer = tiny.build()
+    plain = train(tiny.build()[0], tokenizer, tmp_path / "a", settings(), SingleSample())
+    how = settings(loss_scale=2.0, **MARGIN)
+
+    progress = train(model, tokenizer, tmp_path / "b", how, SingleSample())
+
+    assert {step["weight_q50"] for step in progress.steps} == {1.5}  # 2 x (1 - 0.25)
+    first, first_plain = progress.steps[0], plain.steps[0]
+    assert first["log_p_q50"] == first_plain["log_p_q50"]
+    assert first["loss"] > 1.5 * first_plain["loss"]  # cross-entropy's part alone
+
+
+def test_a_margin_without_noise_to_draw_rivals_with_is_refused() -> None:
+    model, tokenizer = tiny.build()
+    parameters = list(model.parameters())
+    optimizer = torch.optim.SGD(parameters, lr=1.0)
+
+    with pytest.raises(ValueError, match="needs noise"):
+        sft.update(
+            model,
+            optimizer,
+            parameters,
+            examples(tokenizer),
+            SingleSample(),
+            settings(**MARGIN),
+            tokenizer.pad_token_id,
+        )
 
 
 @pytest.mark.parametrize("reduction", ["sequence", "token"])
@@ -170,7 +247,8 @@ def test_a_step_s_record_describes_the_model_before_the_step() -> None:
     batch = examples(tokenizer)
     prompts, completions = zip(*batch, strict=True)
     with torch.no_grad():
-        log_p = models.sequence_log_probs(model, models.collate(prompts, completions, 0)).double()
+        tokens = models.token_log_probs(model, models.collate(prompts, completions, 0))
+    log_p = tokens.sum(-1).double()
     strategy = PassAtN(n=64)
 
     record = sft.update(
@@ -371,6 +449,36 @@ def test_an_interrupted_training_ends_with_the_bytes_of_an_uninterrupted_one(
     assert progress == expected
 
 
+@pytest.mark.parametrize("step", [2, 7])
+def test_an_interrupted_training_goes_on_with_the_rivals_it_would_have_drawn(
+    step: int, tmp_path: Path, interrupted_at: Callable[[int], None]
+) -> None:
+    how = settings(**MARGIN)
+    plain, tokenizer = tiny.build()
+    expected = train(plain, tokenizer, tmp_path / "plain", how, SingleSample())
+
+    interrupted_at(step)
+    with pytest.raises(StopTrainingError):
+        train(tiny.build()[0], tokenizer, tmp_path / "c", how, SingleSample())
+    resumed = tiny.build()[0]
+    progress = train(resumed, tokenizer, tmp_path / "c", how, SingleSample())
+
+    assert weights(resumed) == weights(plain)
+    assert progress == expected
+
+
+def test_the_seed_alone_decides_the_rivals(tmp_path: Path) -> None:
+    _, tokenizer = tiny.build()
+    how = settings(**MARGIN, batch_size=10, decay="1 steps")  # the whole data in one batch
+    losses = []
+    for run, seed in enumerate((5, 5, 6)):
+        progress = train(tiny.build()[0], tokenizer, tmp_path / str(run), how, SingleSample(), seed)
+        losses.append(progress.steps[0]["loss"])
+
+    assert losses[0] == losses[1]
+    assert losses[2] != pytest.approx(losses[0], rel=1e-4)  # more than another order of adding up
+
+
 def no_end(content: bytes) -> bytes:
     return content[: len(content) // 3]
 
@@ -411,11 +519,12 @@ def test_a_damaged_checkpoint_is_noticed_and_costs_only_time(
     "other",
     [
         {"how": settings(learning_rate=2e-2)},
+        {"how": settings(**MARGIN)},
         {"strategy": PassAtN(n=8)},
         {"seed": 6},
         {"model": tiny.build(seed=1)[0]},
     ],
-    ids=["settings", "strategy", "seed", "weights"],
+    ids=["settings", "margin", "strategy", "seed", "weights"],
 )
 def test_a_checkpoint_made_from_anything_else_is_not_used(
     other: dict[str, Any],
@@ -529,7 +638,7 @@ def test_a_branch_starts_from_the_warm_up(splits: Path, warmup: Path, tmp_path: 
     chosen = batch_indices(0, len(known), 20, seed=0)
     prompts, completions = zip(*[known[i] for i in chosen], strict=True)
     with torch.no_grad():
-        log_p = models.sequence_log_probs(model, models.collate(prompts, completions, 0))
+        log_p = models.token_log_probs(model, models.collate(prompts, completions, 0)).sum(-1)
     first = pq.read_table(tmp_path / "steps.parquet").to_pylist()[0]
     assert first["mean_p"] == pytest.approx(log_p.exp().mean().item(), rel=1e-4)
     assert first["loss"] == pytest.approx(PassAtN(n=16).sft_loss(log_p).mean().item(), rel=1e-4)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from compute_aligned import config
@@ -18,6 +19,10 @@ TARGETS = [
     "results/smoke/tables/table2.tex",
     "paper_figures/smoke/figure1.pdf",
     "paper_figures/smoke/figure1.png",
+    "results/smoke/tables/table_a7.csv",
+    "results/smoke/tables/table_a7_pass1.csv",
+    "results/smoke/tables/table_activity_token_margin.csv",
+    "paper_figures/smoke/figure_a7.pdf",
 ]
 
 
@@ -66,6 +71,15 @@ def test_every_artefact_says_where_it_came_from(finished: Path) -> None:
     assert len(published) > 15
     missing = [p for p in published if not p.with_name(p.name + ".provenance.json").exists()]
     assert missing == []
+
+
+def test_a_margin_in_the_sheet_reaches_the_training_of_its_branch(finished: Path) -> None:
+    table = pd.read_csv(finished / "results/smoke/tables/table_activity_token_margin.csv")
+    medians = table.set_index(["branch", "phase"])["weight_q50"]
+
+    assert medians["ce"].tolist() == [1, 1]
+    assert medians["pairwise"].tolist() == [0.5, 0.5]  # the other half is the margin's
+    assert medians["majority_n8_k3", "start"] > 1
 
 
 def test_a_second_run_has_nothing_to_do(finished: Path) -> None:

@@ -40,14 +40,15 @@ def invert(probabilities: Tensor, noise: Tensor) -> Tensor:
 
     Args:
         probabilities: Shape (B, V).
-        noise: Uniform on [0, 1), shape (B,).
+        noise: Uniform on [0, 1), shape (B,), or (B, R) for R draws from each row.
 
     Returns:
-        Token ids, shape (B,); never one of probability 0.
+        Token ids, of the noise's shape; never one of probability 0.
 
     """
     cumulative = probabilities.cumsum(-1)
     total = cumulative[:, -1:]
     # a product that rounds up to the total would point behind the last token
-    level = torch.minimum(noise.unsqueeze(-1) * total, total.nextafter(torch.zeros_like(total)))
-    return torch.searchsorted(cumulative, level, right=True).squeeze(-1)
+    draws = noise.unsqueeze(-1) if noise.ndim == 1 else noise
+    level = torch.minimum(draws * total, total.nextafter(torch.zeros_like(total)))
+    return torch.searchsorted(cumulative, level, right=True).reshape(noise.shape)

@@ -256,11 +256,11 @@ def suppress(model: Any, logits: torch.Tensor) -> torch.Tensor:
     return logits.index_fill(-1, torch.tensor(tokens, device=logits.device), -torch.inf)
 
 
-def token_log_probs(model: Any, batch: Batch, temperature: float = 1.0) -> torch.Tensor:
-    """Log-probabilities of the completions' tokens, (B, C); 0 where there is padding.
+def completion_logits(model: Any, batch: Batch) -> torch.Tensor:
+    """What the model gives every token before its softmax, float32, (B, C, vocabulary).
 
-    Only the logits of the completion are computed: with a large vocabulary they are most of the
-    memory. The softmax runs in float32, whatever the model's dtype.
+    Position c is that of the completion's token c; minus infinity for suppressed tokens. Only these
+    logits are computed: with a large vocabulary they are most of the memory.
     """
     length = batch.completion_mask.shape[1]
     # counted from the first real token; what padding gets does not matter, but -1 is no position
@@ -272,11 +272,25 @@ def token_log_probs(model: Any, batch: Batch, temperature: float = 1.0) -> torch
         logits_to_keep=length + 1,
         use_cache=False,
     ).logits[:, :-1]
-    log_probs = torch.log_softmax(suppress(model, logits).float() / temperature, dim=-1)
+    return suppress(model, logits).float()
+
+
+def chosen_log_probs(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Log-probabilities of the completions' tokens, (B, C); 0 where there is padding.
+
+    Args:
+        logits: Of these completions, (B, C, vocabulary).
+        batch: The tokens.
+
+    """
+    log_probs = torch.log_softmax(logits, dim=-1)
     chosen = log_probs.gather(-1, batch.completion_ids.unsqueeze(-1)).squeeze(-1)
     return torch.where(batch.completion_mask.bool(), chosen, 0.0)
 
 
-def sequence_log_probs(model: Any, batch: Batch) -> torch.Tensor:
-    """Log p of each completion, summed over its tokens, end of sequence included, (B,)."""
-    return token_log_probs(model, batch).sum(-1)
+def token_log_probs(model: Any, batch: Batch, temperature: float = 1.0) -> torch.Tensor:
+    """Log-probabilities that a model gives the completions' tokens, (B, C); 0 where padding is.
+
+    The softmax runs in float32, whatever the model's dtype.
+    """
+    return chosen_log_probs(completion_logits(model, batch) / temperature, batch)

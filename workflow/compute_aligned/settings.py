@@ -167,12 +167,18 @@ Length = Annotated[
 ]
 
 
+# not written where it is not set: a key that comes later leaves the fingerprints there were alone
+LeftOutIfNone = Field(exclude_if=lambda value: value is None)
+
+
 class Sft(Settings):
     """Supervised fine-tuning: AdamW, a constant rate for ``hold``, then a line to 0 in ``decay``.
 
     ``stop_at_probability`` ends the hold once the mean probability of the target, over the latest
     20 batches of training problems, reaches it; ``hold`` is then the longest it may take.
     ``loss_scale`` multiplies the loss before the gradient is clipped.
+    With ``margin_share`` the loss is ``1 - margin_share`` of the strategy's and ``margin_share`` of
+    a margin's: that of every token of the target over ``rival_tokens`` drawn ones.
     """
 
     learning_rate: Positive
@@ -183,10 +189,23 @@ class Sft(Settings):
     micro_batch_size: Count | None = None
     loss_reduction: Literal["sequence", "token"] = "sequence"
     loss_scale: Positive = 1.0
+    margin_share: Annotated[Probability | None, LeftOutIfNone] = None
+    rival_tokens: Annotated[Count | None, LeftOutIfNone] = None
     weight_decay: NotNegative = 0.01
     betas: tuple[DecayRate, DecayRate] = (0.9, 0.999)
     clip_norm: Positive
     checkpoint_every: Count = 100
+
+    @property
+    def weight_scale(self) -> float:
+        """What the strategy's own loss, and with it the strategy's weight, is multiplied by."""
+        return self.loss_scale * (1 - (self.margin_share or 0))
+
+    @model_validator(mode="after")
+    def _a_margin_is_over_rivals(self) -> "Sft":
+        if (self.margin_share is None) != (self.rival_tokens is None):
+            raise ValueError("margin_share and rival_tokens go together: set both, or neither")
+        return self
 
     @model_validator(mode="after")
     def _has_a_length(self) -> "Sft":

@@ -1,8 +1,10 @@
 """Supervised fine-tuning under any strategy: the warm-up and every SFT branch.
 
 The update is the ordinary one but for the loss: ``strategy.sft_loss`` of the sequence
-log-probability (PAPER section 1) instead of its negative. All randomness is the order of the data,
-a pure function of seed and step, so that a resumed run repeats an uninterrupted one to the byte.
+log-probability (PAPER section 1) instead of its negative, and in part a margin of its tokens where
+the settings ask for one. All randomness, the order of the data and the noise that rival tokens are
+drawn with, is a pure function of seed and step, so that a resumed run repeats an uninterrupted one
+to the byte.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,13 +16,15 @@ import numpy as np
 import torch
 
 from compute_aligned.errors import InputError
+from compute_aligned.margins import sequence_losses, step_noise
 from compute_aligned.models import (
     Batch,
     check_length,
+    chosen_log_probs,
     collate,
+    completion_logits,
     encode_completion,
     encode_prompt,
-    sequence_log_probs,
 )
 from compute_aligned.progress import notice, track
 from compute_aligned.records import Problem
@@ -103,7 +107,7 @@ def train(
         examples: Token ids of prompts and completions.
         strategy: Whose ``sft_loss`` is minimised.
         settings: Optimiser, schedule, batch.
-        seed: Decides the order of the examples.
+        seed: Decides the order of the examples, and the rivals of a margin.
         pad: The padding token's id.
         checkpoint: Where progress is kept; an interrupted run continues from it, if it started from
             the same weights, examples and settings.
@@ -131,7 +135,8 @@ def train(
             batch = [
                 examples[i] for i in batch_indices(step, len(examples), settings.batch_size, seed)
             ]
-            record = update(model, optimizer, parameters, batch, strategy, settings, pad)
+            noise = rival_noise(settings, batch, seed, step)
+            record = update(model, optimizer, parameters, batch, strategy, settings, pad, noise)
             progress.steps.append({"step": step, "learning_rate": rate, **record})
             progress.step = step + 1
             if progress.decay_start is None:
@@ -204,8 +209,12 @@ def update(
     strategy: Strategy,
     settings: Sft,
     pad: int,
+    noise: torch.Tensor | None = None,
 ) -> dict:
     """One optimiser step; returns its record without step and rate.
+
+    The examples' losses, a margin's share included, are divided by their number, or by that of
+    their tokens with ``loss_reduction: token``. ``noise`` is :func:`rival_noise` of the batch.
 
     Raises:
         InputError: A log-probability or the gradient is not finite; the weights are as before.
@@ -215,10 +224,11 @@ def update(
     divisor = tokens if settings.loss_reduction == "token" else len(batch)
     optimizer.zero_grad(set_to_none=True)
     loss, log_ps = 0.0, []
-    for part in micro_batches(batch, settings.micro_batch_size, pad, str(parameters[0].device)):
-        log_p = sequence_log_probs(model, part)
-        _require_finite(strategy, "a target's log-probability", log_p)
-        part_loss = settings.loss_scale * strategy.sft_loss(log_p).sum() / divisor
+    device = str(parameters[0].device)
+    for rows, part in micro_batches(batch, settings.micro_batch_size, pad, device):
+        part_noise = None if noise is None else noise[rows]
+        log_p, losses = example_losses(model, part, strategy, settings, part_noise)
+        part_loss = settings.loss_scale * losses.sum() / divisor
         part_loss.backward()
         loss += part_loss.item()
         log_ps.append(log_p.detach())
@@ -233,8 +243,44 @@ def update(
         "tokens": tokens,
         "mean_p": log_p.exp().mean().item(),
         **quantiles("log_p", log_p),
-        **quantiles("weight", settings.loss_scale * strategy.sft_weight(log_p)),
+        **quantiles("weight", settings.weight_scale * strategy.sft_weight(log_p)),
     }
+
+
+def example_losses(
+    model: Any, part: Batch, strategy: Strategy, settings: Sft, noise: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log p of each of B targets, and its loss: the strategy's, mixed with the margin's if any.
+
+    Raises:
+        InputError: A log-probability is not finite.
+        ValueError: There is a margin and no noise to draw its rivals with.
+
+    """
+    logits = completion_logits(model, part)
+    log_p = chosen_log_probs(logits, part).sum(-1)
+    _require_finite(strategy, "a target's log-probability", log_p)
+    losses = strategy.sft_loss(log_p)
+    share = settings.margin_share
+    if share is None:
+        return log_p, losses
+    if noise is None:
+        raise ValueError("a margin needs noise to draw its rivals with")
+    of_margin = sequence_losses(logits, part.completion_ids, part.completion_mask.bool(), noise)
+    return log_p, (1 - share) * losses + share * of_margin
+
+
+def rival_noise(
+    settings: Sft, batch: Sequence[Example], seed: int, step: int
+) -> torch.Tensor | None:
+    """Noise for the rivals of every token of a batch, (B, longest completion, R); else None.
+
+    An example's noise depends on its place in the batch and not on how the batch is cut.
+    """
+    if settings.rival_tokens is None:
+        return None
+    longest = max(len(completion) for _, completion in batch)
+    return step_noise(seed, step, (len(batch), longest, settings.rival_tokens))
 
 
 def _require_finite(strategy: Strategy, what: str, values: torch.Tensor) -> None:
@@ -247,8 +293,11 @@ def _require_finite(strategy: Strategy, what: str, values: torch.Tensor) -> None
         )
 
 
-def micro_batches(batch: list[Example], size: int | None, pad: int, device: str) -> Iterator[Batch]:
-    """The batch in forward passes of like length."""
-    for part in of_like_length(batch, size, lambda e: len(e[0]) + len(e[1])):
-        prompts, completions = zip(*part, strict=True)
-        yield collate(prompts, completions, pad, device)
+def micro_batches(
+    batch: list[Example], size: int | None, pad: int, device: str
+) -> Iterator[tuple[list[int], Batch]]:
+    """The batch in forward passes of like length, each with its examples' places in the batch."""
+    places = range(len(batch))
+    for rows in of_like_length(places, size, lambda i: len(batch[i][0]) + len(batch[i][1])):
+        prompts, completions = zip(*(batch[i] for i in rows), strict=True)
+        yield list(rows), collate(prompts, completions, pad, device)
