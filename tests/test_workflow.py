@@ -139,7 +139,7 @@ def test_the_estimate_counts_the_jobs_that_snakemake_plans(tmp_path: Path) -> No
     assert counted(seeds=(7, 8, 9)) == planned(folder, settings=("seeds=[7,8,9]",))
 
 
-@pytest.mark.parametrize("family", ["sft_passn", "rl_majority", "protein_conditional"])
+@pytest.mark.parametrize("family", ["sft_passn", "protein_conditional"])
 def test_the_estimate_counts_what_a_family_s_tables_and_figures_need(
     tmp_path: Path, family: str
 ) -> None:
