@@ -1,4 +1,5 @@
 # make            set up .venv and run the pipeline at the scale of config/config.yaml
+# make cost       what that run takes, before it starts; after it, estimate against actual
 # make test       set up .venv and run every check: lint, types, unit tests, the smoke pipeline
 # make lint       the quick checks only
 # make schemas    write workflow/schemas/ anew after a change of settings.py
@@ -9,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all setup test lint schemas reference help
+.PHONY: all cost setup test lint schemas reference help
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,6 +24,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 all: $(VENV)/run.stamp
 	snakemake --cores all
+
+cost: $(VENV)/run.stamp
+	python -m compute_aligned cost
 
 setup: $(VENV)/run.stamp $(VENV)/test.stamp
 

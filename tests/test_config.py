@@ -14,7 +14,7 @@ from compute_aligned import config, fingerprints
 from compute_aligned.cli import app
 from compute_aligned.errors import InputError
 from compute_aligned.fields import Settings
-from compute_aligned.settings import Run
+from compute_aligned.settings import PretrainedModel, Run
 
 SCALE = """
 engine: vllm
@@ -44,6 +44,18 @@ ITEMS = """item;output;form;family;branches;metric;budgets;reported;title
 table2;table;levels;adding;ce passn_n4;pass@k;1 4 64;-;A table
 figure1;figure;gains;adding;ce passn_n4;pass@k;1 2 4 8;-;A figure
 table3;table;levels;voting;standard majority;maj@k;1 8;-;Another table
+"""
+THROUGHPUT = """
+throughput:
+  jobs:
+    prepare: &start {seconds: 1.0, gigabytes: 0.5}
+    train: *start
+    sample: *start
+    report: *start
+  pass_seconds: 0.01
+  training_flops: 1.0e+10
+  sampling_flops: 1.0e+10
+  score_seconds: 0.0
 """
 RUN = Run(scale="tiny")
 SFT_BRANCHES = {"ce", "passn_n4"}
@@ -371,6 +383,8 @@ def prints(folder: Path) -> dict[str, str]:
         ("scales/tiny.yaml", "[pass@k]", "[pass@k, maj@k]", {"scoring"}),
         ("scales/tiny.yaml", "seeds: [0, 1]", "seeds: [0, 1, 2]", set()),
         ("paper_items.tsv", "A table", "A better table", {"item"}),
+        # what only the estimate of the cost uses
+        ("scales/tiny.yaml", "dtype: float32", f"dtype: float32\n{THROUGHPUT}", set()),
     ],
 )
 def test_a_change_shows_in_the_jobs_it_concerns_and_in_no_others(
@@ -381,6 +395,20 @@ def test_a_change_shows_in_the_jobs_it_concerns_and_in_no_others(
     after = prints(folder)
 
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_what_only_the_estimate_of_the_cost_uses_is_in_no_fingerprint(folder: Path) -> None:
+    scale = folder / "scales" / "tiny.yaml"
+    edit(scale, "hold: 60 steps,", "hold: 60 steps, stop_at_probability: 0.5,")
+    before = prints(folder)
+    edit(scale, "    sft: *training", "    expected_hold: 30 steps\n    sft: *training")
+
+    assert prints(folder) == before
+    assert config.read_family("tiny", "adding").expected_hold is not None
+    checkpoint = {"pretrained": "owner/name", "parameters": 7}
+    assert fingerprints.fingerprint(PretrainedModel(**checkpoint)) == fingerprints.fingerprint(
+        PretrainedModel(pretrained="owner/name")
+    )
 
 
 # --- the files of the project ---------------------------------------------------------------

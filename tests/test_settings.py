@@ -337,6 +337,25 @@ def test_a_criterion_for_ending_the_hold_needs_a_hold() -> None:
     assert "so set hold too" in problem_of(FAMILY + "sft", sft)
 
 
+@pytest.mark.parametrize(
+    ("expected", "changes", "problem"),
+    [
+        ("30 steps", {}, "goes with a warmup that has stop_at_probability"),
+        ("61 steps", {"stop_at_probability": 0.5}, "part of the hold, at most 60 steps"),
+        ("1 epochs", {"stop_at_probability": 0.5}, "part of the hold, at most 60 steps"),
+    ],
+)
+def test_an_expected_hold_is_one_that_may_end_early(
+    expected: str, changes: dict, problem: str
+) -> None:
+    content = scale_with(FAMILY + "expected_hold", expected)
+    content["families"]["adding"]["warmup"] = SFT | changes
+
+    with pytest.raises(InputError) as caught:
+        validated(Scale, content, "scale.yaml")
+    assert problem in caught.value.problem
+
+
 def test_settings_come_back_from_what_they_are_written_as() -> None:
     scale = validated(Scale, SCALE, "scale.yaml")
 

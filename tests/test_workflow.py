@@ -5,12 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from compute_aligned import config
+from compute_aligned.cost import lines
+from compute_aligned.workload import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = [
@@ -80,6 +83,22 @@ def test_a_margin_in_the_sheet_reaches_the_training_of_its_branch(finished: Path
     assert medians["ce"].tolist() == [1, 1]
     assert medians["pairwise"].tolist() == [0.5, 0.5]  # the other half is the margin's
     assert medians["majority_n8_k3", "start"] > 1
+
+
+def test_every_job_of_the_estimate_has_a_benchmark_file_and_no_other_job_has(
+    finished: Path,
+) -> None:
+    folder = finished / "results/smoke/benchmarks"
+    families = list(config.read_scale("smoke").families)
+
+    jobs = plan("smoke", families, [], "vllm", finished).jobs
+
+    written = [str(path.relative_to(folder)) for path in folder.rglob("*.tsv")]
+    assert sorted(job.benchmark for job in jobs) == sorted(written)
+    whole = lines(jobs, config.read_scale("smoke"), "vllm", folder)[-1].cost
+    assert whole.finished == len(written)
+    assert whole.actual_seconds > 0
+    assert whole.actual_memory_bytes > 10**8
 
 
 def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
@@ -159,6 +178,34 @@ def test_one_seed_can_be_asked_for(tmp_path: Path) -> None:
     jobs = planned(copy_repository(tmp_path), settings=("seeds=[0]",))
 
     assert jobs["train_warmup"] == len(config.read_scale("smoke").families)
+
+
+def counted(*families: str, seeds: tuple[int, ...] = ()) -> dict[str, int]:
+    """Jobs that the estimate of the cost has, by rule."""
+    chosen = families or tuple(config.read_scale("smoke").families)
+    return dict(Counter(job.rule for job in plan("smoke", chosen, seeds, "vllm", ROOT).jobs))
+
+
+def test_the_estimate_counts_the_jobs_that_snakemake_plans(tmp_path: Path) -> None:
+    folder = copy_repository(tmp_path)
+
+    assert counted() == planned(folder)
+    assert counted(seeds=(7, 8, 9)) == planned(folder, settings=("seeds=[7,8,9]",))
+
+
+@pytest.mark.parametrize("family", ["sft_passn", "protein_conditional"])
+def test_the_estimate_counts_what_a_family_s_tables_and_figures_need(
+    tmp_path: Path, family: str
+) -> None:
+    targets = [
+        f"results/smoke/tables/{name}.csv"
+        if item.output == "table"
+        else f"paper_figures/smoke/{name}.pdf"
+        for name, item in config.read_paper_items().items()
+        if item.family == family
+    ]
+
+    assert counted(family) == planned(copy_repository(tmp_path), *targets)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from compute_aligned.fields import (
     distinct,
 )
 from compute_aligned.sources import HubSource, JsonlSource, Source
+from compute_aligned.throughput import Throughput
 
 Engine = Literal["vllm", "transformers"]
 Metric = Literal["pass@k", "maj@k", "expected_max@k"]
@@ -61,6 +62,11 @@ class Problems(Settings):
     rl: WholeNumber | Literal["train"] = 0
     validation: WholeNumber = 0
     test: Count
+
+    @property
+    def num_rl(self) -> int:
+        """How many problems reinforcement learning has, those of ``train`` if it shares them."""
+        return self.train if self.rl == "train" else self.rl
 
 
 # --- models ---------------------------------------------------------------------------------
@@ -110,10 +116,15 @@ class ScratchModel(Settings):
 
 
 class PretrainedModel(Settings):
-    """A checkpoint: a folder, or a name on the Hugging Face Hub with its revision."""
+    """A checkpoint: a folder, or a name on the Hugging Face Hub with its revision.
+
+    ``parameters`` is how many it has; only the estimate of the cost uses it.
+    """
 
     pretrained: Text
     revision: Text | None = None
+    # excluded: what jobs depend on, and so their fingerprints, does not include it
+    parameters: Annotated[Count | None, Field(exclude=True)] = None
     chat_template: StrictBool = False
     max_length: Count = 1024
 
@@ -292,13 +303,15 @@ class Family(Settings):
     """One experiment: problems, a model, a warm-up, the branches trained from it, evaluation.
 
     Branches are trained by fine-tuning (``sft``) or by reinforcement learning (``rl``); their rows
-    say which, and a family has what its rows need.
+    say which, and a family has what its rows need. ``expected_hold`` says how long a warm-up with
+    ``stop_at_probability`` is expected to hold; only the estimate of the cost uses it.
     """
 
     seeds: Seeds
     problems: Problems
     model: Model
     warmup: Sft
+    expected_hold: Length | None = None
     sft: Sft | None = None
     rl: Rl | None = None
     sampling: Sampling
@@ -311,6 +324,17 @@ class Family(Settings):
             raise ValueError("a family has sft, rl or both: they say how branches are trained")
         if self.rl is not None and not self.problems.rl:
             raise ValueError("reinforcement learning has no problems: set problems.rl")
+        return self
+
+    @model_validator(mode="after")
+    def _an_expected_hold_ends_early(self) -> "Family":
+        expected, hold = self.expected_hold, self.warmup.hold
+        if expected is None:
+            return self
+        if self.warmup.stop_at_probability is None:
+            raise ValueError("expected_hold goes with a warmup that has stop_at_probability")
+        if expected.unit != hold.unit or expected.count > hold.count:
+            raise ValueError(f"expected_hold is part of the hold, at most {hold.count} {hold.unit}")
         return self
 
     @property
@@ -327,13 +351,17 @@ class Family(Settings):
 
 
 class Scale(Settings):
-    """A scale: which engine and device, where problems come from, and every family's settings."""
+    """A scale: which engine and device, where problems come from, and every family's settings.
+
+    ``throughput`` is how fast the machine is, for ``make cost``; no result depends on it.
+    """
 
     engine: Engine
     device: Literal["cpu", "cuda"]
     dtype: Literal["float32", "bfloat16", "float16"]
     sources: dict[Name, Source]
     families: Annotated[dict[Name, Family], Field(min_length=1)]
+    throughput: Throughput | None = None
 
     @model_validator(mode="after")
     def _sources_have_what_families_ask_for(self) -> "Scale":

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compute_aligned import config, models
+from compute_aligned.errors import InputError
+from compute_aligned.model_size import checkpoint_folder, parameters
+from compute_aligned.settings import PretrainedModel, ScratchModel
+
+SCRATCH = {
+    f"{scale} {name}": family.model
+    for scale in ("laptop", "smoke")
+    for name, family in config.read_scale(scale).families.items()
+    if isinstance(family.model, ScratchModel)
+}
+
+
+def counted(model: ScratchModel) -> int:
+    network, _ = models.build(model, 0, torch.float32)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", SCRATCH)
+def test_the_closed_form_counts_what_every_configured_network_has(name: str) -> None:
+    assert parameters(SCRATCH[name]) == counted(SCRATCH[name])
+
+
+@given(
+    hidden=st.integers(1, 12).map(lambda n: 2 * n),
+    between=st.integers(1, 20),
+    layers=st.integers(1, 3),
+    heads=st.integers(1, 3),
+    tokens=st.integers(1, 9),
+)
+def test_the_closed_form_holds_for_any_shape(
+    hidden: int, between: int, layers: int, heads: int, tokens: int
+) -> None:
+    model = ScratchModel(
+        vocabulary=f"1..{tokens}",
+        prompt_only=("Input",),
+        hidden_size=hidden,
+        intermediate_size=between,
+        layers=layers,
+        heads=heads,
+        max_length=8,
+    )
+
+    assert parameters(model) == counted(model)
+
+
+def test_a_checkpoint_on_this_machine_is_counted_by_its_configuration(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_bytes((model_folder / "config.json").read_bytes())
+
+    assert parameters(PretrainedModel(pretrained=str(tmp_path))) == counted(tiny.SHAPE)
+
+
+def test_a_checkpoint_that_is_elsewhere_is_as_large_as_the_configuration_says() -> None:
+    model = PretrainedModel(pretrained="nobody/has-this", parameters=7_000_000_000)
+
+    assert parameters(model) == 7_000_000_000
+    assert checkpoint_folder(model) is None
+
+
+@pytest.mark.parametrize("name", ["nobody/has-this", "/no/such/folder"])
+def test_a_checkpoint_of_unknown_size_is_an_error_with_a_way_out(name: str) -> None:
+    with pytest.raises(
+        InputError, match=r"(?s)not on this machine.*remedy: write model.parameters"
+    ):
+        parameters(PretrainedModel(pretrained=name))

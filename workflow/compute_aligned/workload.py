@@ -1,0 +1,199 @@
+"""What a run has to do: its jobs, one by one, from the configuration alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compute_aligned import config
+from compute_aligned.model_size import parameters
+from compute_aligned.records import Problem
+from compute_aligned.settings import Duration, Engine, Family, Sft
+from compute_aligned.texts import Texts, problems_at_hand, texts_of
+from compute_aligned.work import (
+    ITEM_FILES,
+    ModelSize,
+    Work,
+    rl_work,
+    sampling_work,
+    scoring_work,
+    sft_work,
+)
+
+SHARED = "-"  # the family of jobs that belong to none, or to several: sources, analytic items
+STAGES = {  # of the run, by the rule of a job
+    "fetch": "prepare",
+    "prepare": "prepare",
+    "train_warmup": "warm-up",
+    "train_sft": "branches",
+    "train_rl": "branches",
+    "sample": "samples",
+    "score": "report",
+    "table": "report",
+    "figure": "report",
+}
+ITEM_SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes of a number
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the run.
+
+    Attributes:
+        rule: The rule that it is a job of.
+        family: Its family, or ``SHARED``.
+        name: What tells it from other jobs of the rule, as in its benchmark file's path.
+        work: What it does.
+
+    """
+
+    rule: str
+    family: str
+    name: str
+    work: Work
+
+    @property
+    def stage(self) -> str:
+        """Which of the run's stages it belongs to."""
+        return STAGES[self.rule]
+
+    @property
+    def benchmark(self) -> str:
+        """Its benchmark file, relative to the folder of all of them."""
+        return f"{self.rule}/{self.name}.tsv"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a run, and in words what of their counts is expected or an upper bound."""
+
+    jobs: list[Job]
+    notes: list[str]
+
+
+def plan(
+    scale: str, families: Sequence[str], seeds: Sequence[int], engine: Engine, root: Path
+) -> Plan:
+    """The jobs that make every table and figure of some families from nothing.
+
+    Args:
+        scale: A scale.
+        families: Families of that scale; analytic items come along when they are all of them.
+        seeds: In place of each family's own; none where that is meant.
+        engine: What draws the evaluation samples.
+        root: The repository, where problems of the Hub may have been fetched to.
+
+    Raises:
+        InputError: There is no such family, or its problems or model are not to be had.
+
+    """
+    every = config.read_scale(scale).families
+    chosen = {name: config.read_family(scale, name) for name in families}
+    shown = {name: family for name, family in chosen.items() if _items(scale, name)}
+    raw = {
+        source: problems_at_hand(scale, source, root)
+        for source in dict.fromkeys(family.problems.source for family in shown.values())
+    }
+    texts = {
+        name: texts_of(family, raw[family.problems.source], (seeds or family.seeds)[0])
+        for name, family in shown.items()
+    }
+    jobs = [
+        job
+        for name, family in shown.items()
+        for job in _of_family(scale, name, seeds or family.seeds, texts[name], engine)
+    ]
+    if set(families) == set(every):
+        jobs += _items(scale, SHARED)
+    jobs += [
+        Job("fetch", SHARED, source, _fetching(source, problems, shown, texts))
+        for source, problems in raw.items()
+    ]
+    return Plan(jobs, list(_notes(shown, texts)))
+
+
+def _of_family(
+    scale: str, name: str, seeds: Sequence[int], texts: Texts, engine: Engine
+) -> Iterator[Job]:
+    family = config.read_family(scale, name)
+    problems = family.problems
+    model = ModelSize(parameters(family.model), ITEM_SIZES[config.read_scale(scale).dtype])
+    warmup = sft_work(family.warmup, problems.train, texts, model, family.expected_hold)
+    sampled = sampling_work(family, len(config.models_of(name)), texts, model, engine)
+    for seed in seeds:
+        place = f"{name}/seed{seed}"
+        yield Job("prepare", name, place, Work(left_bytes=_num_problems(family) * texts.record))
+        yield Job("train_warmup", name, place, warmup)
+        for branch in config.branches_of(name):
+            training = config.branch_training(scale, name, branch)
+            at = f"{name}/{branch}/seed{seed}"
+            if isinstance(training, Sft):
+                yield Job("train_sft", name, at, sft_work(training, problems.train, texts, model))
+            else:
+                yield Job("train_rl", name, at, rl_work(training, problems.num_rl, texts, model))
+        yield Job("sample", name, place, sampled)
+        yield Job("score", name, place, scoring_work(sampled))
+    yield from _items(scale, name)
+
+
+def _items(scale: str, family: str) -> list[Job]:
+    """The tables and figures of a family, or the analytic ones; a family without any is not run."""
+    return [
+        Job(kind, family, item, Work(left_bytes=ITEM_FILES))
+        for kind in ("table", "figure")
+        for item in config.items_at(scale, kind)
+        if config.read_paper_item(item).family == family
+    ]
+
+
+def _num_problems(family: Family) -> int:
+    problems = family.problems
+    return problems.train + problems.num_rl + problems.validation + problems.test
+
+
+def _fetching(
+    source: str,
+    problems: list[Problem] | None,
+    families: dict[str, Family],
+    texts: dict[str, Texts],
+) -> Work:
+    """Fetching a source; of one that is not at hand, no more is known than what families take."""
+    users = [name for name, family in families.items() if family.problems.source == source]
+    wanted = max(_num_problems(families[name]) for name in users)
+    count = wanted if problems is None else len(problems)
+    return Work(left_bytes=count * max(texts[name].record for name in users))
+
+
+def _notes(families: dict[str, Family], texts: dict[str, Texts]) -> Iterator[str]:
+    """What of the families' counts is expected or an upper bound."""
+    unread = [name for name in families if not texts[name].measured]
+    if unread:
+        yield (
+            "Upper bounds by max_length and max_new_tokens, since problems or tokenizer are not "
+            f"on this machine: all tokens of {', '.join(unread)}."
+        )
+    yield (
+        "Expected: rollouts and samples as long as what the warm-up learns to write, cut at "
+        "max_new_tokens."
+    )
+    ending = {n: f for n, f in families.items() if f.warmup.stop_at_probability is not None}
+    for name, family in ending.items():
+        if family.expected_hold is not None:
+            yield (
+                f"Expected: {_in_words(family.expected_hold)} of warm-up in {name} before "
+                f"stop_at_probability is reached; at most {_in_words(family.warmup.hold)}."
+            )
+    unknown = [name for name, family in ending.items() if family.expected_hold is None]
+    if unknown:
+        yield (
+            "Upper bounds: warm-up steps, which stop_at_probability may end early, of "
+            f"{', '.join(unknown)}."
+        )
+    if any(family.rl is not None for family in families.values()):
+        yield (
+            "Upper bounds: training tokens of reinforcement learning, where equal rollouts are "
+            "learnt from once."
+        )
+
+
+def _in_words(length: Duration) -> str:
+    return f"{length.count:,} {length.unit}"
