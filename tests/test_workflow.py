@@ -1,17 +1,13 @@
 """The whole DAG at the smoke scale, with real vLLM, in a copy of the repository."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from runs import copy_repository, snakemake
 
 from compute_aligned import config
 
-ROOT = Path(__file__).resolve().parents[1]
 TARGETS = [
     "results/smoke/tables/table2.csv",
     "results/smoke/tables/table2.md",
@@ -19,24 +15,6 @@ TARGETS = [
     "paper_figures/smoke/figure1.pdf",
     "paper_figures/smoke/figure1.png",
 ]
-
-
-def copy_repository(target: Path) -> Path:
-    for part in ("Snakefile", "config", "envs", "workflow"):
-        source = ROOT / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, target / part)
-    (target / "profiles").symlink_to("workflow/profiles")
-    return target
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    command = [sys.executable, "-m", "snakemake", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
 
 
 def planned(folder: Path, *targets: str, settings: tuple[str, ...] = ()) -> dict[str, int]:

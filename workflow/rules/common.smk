@@ -42,6 +42,21 @@ def engine(wildcards):
     return RUN.engine or study.read_scale(wildcards.scale).engine
 
 
+def one_of(names):
+    """A wildcard constraint. An empty one would let everything through: nothing matches (?!)."""
+    return "|".join(names) or "(?!)"
+
+
+def gpus(wildcards):
+    """GPUs that a model is trained or sampled on, for schedulers that hand them out."""
+    return int(study.read_scale(wildcards.scale).device == "cuda")
+
+
+def memory_mb(wildcards):
+    """Main memory for a model: a scale for GPUs has large ones."""
+    return 64_000 if gpus(wildcards) else 4_000
+
+
 def seeds(wildcards):
     """The run's seeds if --config gave any, else those of the item's family."""
     family = study.read_paper_item(wildcards.item).family

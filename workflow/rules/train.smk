@@ -22,7 +22,8 @@ rule train_warmup:
         f"../../envs/train{FORM}.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        gpu=gpus,
+        mem_mb=memory_mb,
     params:
         settings=lambda w: fingerprints.training_fingerprint(
             w.scale, w.family, "warmup"
@@ -45,12 +46,13 @@ rule train_sft:
     benchmark:
         "results/{scale}/benchmarks/train_sft/{family}/{branch}/seed{seed}.tsv"
     wildcard_constraints:
-        family="|".join(study.families_trained_by("sft")),
+        family=one_of(study.families_trained_by("sft")),
     conda:
         f"../../envs/train{FORM}.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        gpu=gpus,
+        mem_mb=memory_mb,
     params:
         settings=lambda w: fingerprints.training_fingerprint(
             w.scale, w.family, w.branch
@@ -73,12 +75,13 @@ rule train_rl:
     benchmark:
         "results/{scale}/benchmarks/train_rl/{family}/{branch}/seed{seed}.tsv"
     wildcard_constraints:
-        family="|".join(study.families_trained_by("rl")),
+        family=one_of(study.families_trained_by("rl")),
     conda:
         f"../../envs/train{FORM}.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        gpu=gpus,
+        mem_mb=memory_mb,
     params:
         settings=lambda w: fingerprints.training_fingerprint(
             w.scale, w.family, w.branch
