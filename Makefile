@@ -1,6 +1,7 @@
 # make            set up .venv and run the pipeline at the scale of config/config.yaml
 # make cost       what that run takes, before it starts; after it, estimate against actual
 # make test       set up .venv and run every check: lint, types, unit tests, the smoke pipeline
+# make test-slurm the cluster profile on a Slurm of one node, which it starts; part of `make test`
 # make lint       the quick checks only
 # make schemas    write workflow/schemas/ anew after a change of settings.py
 # make reference  copy a finished laptop run to results/reference/laptop/
@@ -10,7 +11,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all cost setup test lint schemas reference help
+.PHONY: all cost setup test test-slurm lint schemas reference help
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,8 +54,13 @@ lint: setup
 	mypy
 	snakemake --lint --config scale=smoke
 
-test: lint
-	pytest
+test: lint test-slurm
+	pytest --ignore=tests/slurm
+
+# where Slurm cannot be installed its tests are skipped and counted as such; in CI that is a failure
+test-slurm: setup
+	.ci/install-slurm || [[ "$${CI:-}" != true ]]
+	pytest tests/slurm
 
 schemas: $(VENV)/run.stamp
 	python -m compute_aligned schemas

@@ -1,21 +1,17 @@
 """The whole DAG at the smoke scale, with real vLLM, in a copy of the repository."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from runs import ROOT, copy_repository, snakemake
 
 from compute_aligned import config
 from compute_aligned.cost import lines
 from compute_aligned.workload import plan
 
-ROOT = Path(__file__).resolve().parents[1]
 TARGETS = [
     "results/smoke/tables/table2.csv",
     "results/smoke/tables/table2.md",
@@ -27,24 +23,6 @@ TARGETS = [
     "results/smoke/tables/table_activity_token_margin.csv",
     "paper_figures/smoke/figure_a7.pdf",
 ]
-
-
-def copy_repository(target: Path) -> Path:
-    for part in ("Snakefile", "config", "envs", "workflow"):
-        source = ROOT / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, target / part)
-    (target / "profiles").symlink_to("workflow/profiles")
-    return target
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    command = [sys.executable, "-m", "snakemake", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
 
 
 def planned(folder: Path, *targets: str, settings: tuple[str, ...] = ()) -> dict[str, int]:

@@ -96,6 +96,7 @@ def prepare(
 
 @app.command()
 def train_sft(
+    context: typer.Context,
     scale: Scale,
     family: Family,
     branch: Annotated[str, typer.Option(help="A branch of the family, or warmup.")],
@@ -109,8 +110,10 @@ def train_sft(
     import torch
 
     from compute_aligned import models, sft
+    from compute_aligned.locks import sole_maker
     from compute_aligned.strategies import parse_strategy
 
+    context.with_resource(sole_maker(model))
     torch.set_num_threads(1)  # so that the bytes of a result repeat
     settings = config.read_family(scale, family)
     at = config.read_scale(scale)
@@ -165,6 +168,7 @@ def train_sft(
 
 @app.command()
 def train_rl(
+    context: typer.Context,
     scale: Scale,
     family: Family,
     branch: Annotated[str, typer.Option(help="A branch of the family.")],
@@ -178,8 +182,10 @@ def train_rl(
     import torch
 
     from compute_aligned import experience, models, rl
+    from compute_aligned.locks import sole_maker
     from compute_aligned.strategies import parse_strategy
 
+    context.with_resource(sole_maker(model))
     torch.set_num_threads(1)  # so that the bytes of a result repeat
     settings, row = config.read_family(scale, family), config.read_branch(family, branch)
     training = config.branch_training(scale, family, branch)
@@ -227,6 +233,7 @@ def train_rl(
 
 @app.command()
 def sample(
+    context: typer.Context,
     scale: Scale,
     family: Family,
     seed: Seed,
@@ -240,7 +247,9 @@ def sample(
 
     from compute_aligned import models, sampling
     from compute_aligned.engines import ENGINES
+    from compute_aligned.locks import sole_maker
 
+    context.with_resource(sole_maker(out))
     torch.set_num_threads(1)  # so that the bytes of a result repeat
     settings = config.read_family(scale, family)
     at = config.read_scale(scale)

@@ -35,10 +35,12 @@ wildcard_constraints:
 
 
 def trained_by(kind):
-    """Matches a {family} where the next folder, {branch}, is a branch trained in this way."""
-    return "|".join(
-        f"{family}(?=/{branch}/)" for family, branch in study.branches_trained_by(kind)
-    )
+    """Matches a {family} where the next folder, {branch}, is a branch trained in this way.
+
+    An empty constraint would let everything through; nothing matches (?!).
+    """
+    branches = study.branches_trained_by(kind)
+    return "|".join(f"{family}(?=/{branch}/)" for family, branch in branches) or "(?!)"
 
 
 def start_model(wildcards):
@@ -55,6 +57,16 @@ def family_settings(wildcards):
 
 def engine(wildcards):
     return RUN.engine or study.read_scale(wildcards.scale).engine
+
+
+def gpus(wildcards):
+    """GPUs that a model is trained or sampled on, for schedulers that hand them out."""
+    return int(study.read_scale(wildcards.scale).device == "cuda")
+
+
+def memory_mb(wildcards):
+    """Main memory for a model: a scale for GPUs has large ones."""
+    return 64_000 if gpus(wildcards) else 4_000
 
 
 def seeds(wildcards):

@@ -7,6 +7,8 @@ needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every see
         config/paper_reported.csv, the paper's own numbers
 makes:  results/{scale}/tables/{item}.{csv,md,tex}
         paper_figures/{scale}/{item}.{pdf,png}
+
+Each takes seconds, so on a cluster these run where Snakemake does.
 """
 
 
@@ -24,6 +26,7 @@ rule table:
         "results/{scale}/logs/table/{item}.log",
     benchmark:
         "results/{scale}/benchmarks/table/{item}.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     params:
@@ -48,6 +51,7 @@ rule figure:
         "results/{scale}/logs/figure/{item}.log",
     benchmark:
         "results/{scale}/benchmarks/figure/{item}.tsv"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     params:

@@ -3,6 +3,8 @@
 needs:  config/scales/{scale}.yaml (sources, families), and a source's local file if it has one
 makes:  results/{scale}/raw/{source}.jsonl
         results/{scale}/prepared/{family}/seed{seed}/{train,rl,validation,test}.jsonl
+
+On a cluster these run where Snakemake does: nodes that compute may have no internet.
 """
 
 
@@ -15,6 +17,7 @@ rule fetch:
         "results/{scale}/logs/fetch/{source}.log",
     benchmark:
         "results/{scale}/benchmarks/fetch/{source}.tsv"
+    localrule: True
     conda:
         f"../../envs/train{FORM}.yaml"
     params:
@@ -38,6 +41,7 @@ rule prepare:
         "results/{scale}/logs/prepare/{family}/seed{seed}.log",
     benchmark:
         "results/{scale}/benchmarks/prepare/{family}/seed{seed}.tsv"
+    localrule: True
     conda:
         f"../../envs/train{FORM}.yaml"
     params:

@@ -27,7 +27,8 @@ rule sample:
         f"../../envs/sample{FORM}.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        gpu=gpus,
+        mem_mb=memory_mb,
     params:
         settings=lambda w: fingerprints.sampling_fingerprint(
             w.scale, w.family, engine(w)

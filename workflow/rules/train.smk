@@ -23,7 +23,8 @@ rule train_warmup:
         f"../../envs/train{FORM}.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        gpu=gpus,
+        mem_mb=memory_mb,
     params:
         settings=lambda w: fingerprints.training_fingerprint(
             w.scale, w.family, "warmup"
@@ -51,7 +52,8 @@ rule train_sft:
         f"../../envs/train{FORM}.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        gpu=gpus,
+        mem_mb=memory_mb,
     params:
         settings=lambda w: fingerprints.training_fingerprint(
             w.scale, w.family, w.branch
@@ -79,7 +81,8 @@ rule train_rl:
         f"../../envs/train{FORM}.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        gpu=gpus,
+        mem_mb=memory_mb,
     params:
         settings=lambda w: fingerprints.training_fingerprint(
             w.scale, w.family, w.branch
