@@ -35,7 +35,7 @@ wildcard_constraints:
 
 
 def trained_by(kind):
-    """The {family} of a branch that is trained in this way: the {branch} is the next folder."""
+    """Matches a {family} where the next folder, {branch}, is a branch trained in this way."""
     return "|".join(
         f"{family}(?=/{branch}/)" for family, branch in study.branches_trained_by(kind)
     )
