@@ -34,11 +34,13 @@ class Ratios:
     Attributes:
         mean: Its mean over the problems where it is defined; None where it is nowhere, or where
             there is only one problem.
+        median: Their median, which a few problems do not move; None where rho is defined nowhere.
         undefined: The share of problems where it is not: all samples win there, or none does.
 
     """
 
     mean: Interval | None
+    median: float | None
     undefined: float
 
 
@@ -210,4 +212,5 @@ def summarise(values: pd.DataFrame, branch: str) -> Ratios:
     filled = seeds_by_problems(values.fillna({"value": 1.0}), branch).to_numpy()
     has_interval = inside.any() and inside.size > 1
     mean = subset_interval(filled, inside) if has_interval else None
-    return Ratios(mean, float(1 - np.mean(inside)))
+    median = float(np.median(filled[inside])) if inside.any() else None
+    return Ratios(mean, median, float(1 - np.mean(inside)))

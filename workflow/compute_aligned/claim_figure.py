@@ -19,7 +19,7 @@ from compute_aligned.claim_review import Compared, Reviewed
 from compute_aligned.claims import Verdict
 
 COLUMN = 7.0  # inches; there are two of them side by side
-LABELS, VERDICTS = 3.0, 0.85  # inches left and right of a panel
+LABELS, VERDICTS = 3.2, 0.85  # inches left and right of a panel
 ROW = 0.135
 PANEL_HEAD, PANEL_FOOT = 0.2, 0.42
 TOP, BOTTOM = 0.35, 0.4
@@ -113,6 +113,7 @@ def _draw_panel(figure: Figure, panel: Panel, left: float, top: float) -> None:
     )
     axes.set_ylim(len(panel.lines) - 0.5, -0.5)
     axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
     axes.grid(axis="x", visible=True)
     axes.axvline(0, color=style.BASELINE_COLOUR, linewidth=0.8)
     margin, verdict_at = left + 0.06, left + COLUMN - VERDICTS + 0.06

@@ -17,7 +17,16 @@ from compute_aligned.tables import count, to_csv
 COLUMNS = (
     *("claim", "statement", "claim_verdict", "claim_p_holm", "role", "family", "branch", "against"),
     *("metric", "k", "claimed", "unit", "effect", "effect_low", "effect_high", "seeds", "problems"),
-    *("verdict", "p", "p_holm", "clear_after_holm", "detectable", "undefined_share", "rival"),
+    *(
+        "verdict",
+        "p",
+        "p_holm",
+        "clear_after_holm",
+        "detectable",
+        "median",
+        "undefined_share",
+        "rival",
+    ),
     *("paper_effect", "paper_error_at_most"),
 )
 
@@ -70,7 +79,7 @@ def _measured_values(row: ContrastRow, found: Ratios | None) -> dict[str, object
     values = _row_values(row) | {"unit": "ratio", "verdict": say.BY_ALGEBRA}
     if found is None:
         return values
-    values["undefined_share"] = found.undefined
+    values |= {"median": found.median, "undefined_share": found.undefined}
     if found.mean is not None:
         values |= {
             "effect": found.mean.estimate,
@@ -124,7 +133,7 @@ def _verdicts(reviewed: Sequence[Reviewed]) -> Grid:
 def _verdict_row(claim: Reviewed) -> list[Entry]:
     statement = words(f"{claim.row.claim}. {claim.row.statement}")
     if claim.deciding is None:
-        measured = [_ratio_words(row, found) for row, found in claim.measured]
+        measured = [_ratio_words(found) for _, found in claim.measured]
         shown = _lines([say.contrast_name(row) for row, _ in claim.measured])
         return [statement, _bold(say.BY_ALGEBRA), shown, missing(), _lines(measured), missing()]
     deciding = claim.deciding
@@ -159,9 +168,9 @@ def _details(claim: Reviewed) -> list[Grid]:
     """A table of the contrasts of a claim, and one of its controls if it has any."""
     title = f"{claim.row.claim}. {claim.row.statement}: {say.verdict_words(claim)}"
     if claim.conclusion is None:
-        columns = ("Measured", "Mean", "Seeds × problems")
+        columns = ("Measured", "Over problems where it is defined", "Seeds × problems")
         rows = [
-            [*map(words, (say.contrast_name(row), _ratio_words(row, found), _ratio_size(found)))]
+            [*map(words, (say.contrast_name(row), _ratio_words(found), _ratio_size(found)))]
             for row, found in claim.measured
         ]
         return [Grid(title, [*map(words, columns)], rows)]
@@ -211,14 +220,16 @@ def _size(each: Compared) -> str:
     return MISSING if interval is None else f"{interval.num_seeds} × {interval.num_problems}"
 
 
-def _ratio_words(row: ContrastRow, found: Ratios | None) -> str:
+def _ratio_words(found: Ratios | None) -> str:
     if found is None:
         return "not run"
-    undefined = f"undefined for {100 * found.undefined:.0f}%"
-    if found.mean is None:
-        return undefined
-    mean = found.mean
-    return f"{mean.estimate:.2f} [{mean.low:.2f}, {mean.high:.2f}], {undefined}"
+    parts = []
+    if found.mean is not None:
+        mean = found.mean
+        parts.append(f"mean {mean.estimate:.2f} [{mean.low:.2f}, {mean.high:.2f}]")
+    if found.median is not None:
+        parts.append(f"median {found.median:.2f}")
+    return ", ".join([*parts, f"undefined for {100 * found.undefined:.0f}%"])
 
 
 def _ratio_size(found: Ratios | None) -> str:

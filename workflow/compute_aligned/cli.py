@@ -393,7 +393,7 @@ def claims(
 
 @app.command()
 def reference(scale: Scale = "laptop") -> None:
-    """Copy a finished run's tables and figures to results/reference/, and quote the README."""
+    """Copy a finished run's verdicts, tables and figures to results/reference/, and quote them."""
     from compute_aligned.reference import publish
 
     for path in publish(scale, config.ROOT):

@@ -10,7 +10,7 @@ make h wide, and the standard error itself uncertain, by a factor of two or so w
 """
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 LEVEL = 0.95
 POWER = 0.8
@@ -41,7 +41,7 @@ def detectable_effect(half_width: float, standard_error: float) -> float:
     critical = special.stdtrit(freedom, (1 + LEVEL) / 2)
 
     def excess(effect: float) -> float:
-        return float(stats.nct.sf(critical, freedom, effect)) - POWER
+        return 1 - float(special.nctdtr(freedom, effect, critical)) - POWER
 
     return standard_error * float(optimize.brentq(excess, 0, 10 * critical))
 
