@@ -18,6 +18,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/claims.smk"
 
 
 rule all:
@@ -25,3 +26,4 @@ rule all:
     input:
         tables(RUN.scale),
         figures(RUN.scale),
+        claims(RUN.scale),

@@ -8,7 +8,10 @@ import pytest
 import compute_aligned
 
 PACKAGE_FOLDER = Path(compute_aligned.__file__).parent
-CORE = ["diagnostics", "estimators", "logmath", "policy", "rewards", "strategies"]
+CORE = [
+    *("claims", "confidence", "diagnostics", "estimators", "logmath", "policy", "power"),
+    *("rewards", "strategies"),
+]
 EDGES = {"datasets", "pandas", "snakemake", "transformers", "vllm"}
 LIST_MODULES = """
 import importlib, json, sys

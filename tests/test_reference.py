@@ -1,10 +1,13 @@
+import shutil
 from pathlib import Path
 
 import pytest
+from test_claim_tables import reviewed
 
+from compute_aligned.claim_tables import to_markdown, to_tidy
 from compute_aligned.config import ROOT
 from compute_aligned.errors import InputError
-from compute_aligned.reference import END, START, publish, quoted
+from compute_aligned.reference import END, FIGURE_FILES, START, publish, quoted
 
 REFERENCE = ROOT / "results" / "reference" / "laptop"
 
@@ -22,6 +25,34 @@ def test_every_file_that_the_readme_links_to_is_there() -> None:
 
     assert len(links) >= 4
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_the_verdicts_of_a_run_are_copied_and_quoted_first(tmp_path: Path) -> None:
+    run = tmp_path / "results" / "laptop"
+    shutil.copytree(REFERENCE / "tables", run / "tables")
+    (run / "claims.md").write_text(to_markdown(reviewed(), "laptop"))
+    (run / "claims.csv").write_text(to_tidy(reviewed()))
+    (run / "claims.csv.provenance.json").write_text("{}")
+    figures = tmp_path / "paper_figures" / "laptop"
+    figures.mkdir(parents=True)
+    for kind in FIGURE_FILES:
+        (figures / f"claims.{kind}").write_text(kind)
+    (tmp_path / "README.md").write_text(f"Before {START}old{END} after")
+
+    written = publish("laptop", tmp_path)
+
+    target = Path("results/reference/laptop")
+    assert {target / "claims.md", target / "claims.csv"} <= set(written)
+    assert (tmp_path / target / "figures" / "claims.png").read_text() == "png"
+    section = (tmp_path / "README.md").read_text()
+    assert section.index("| C1a. Votes help |") < section.index("| Pass@16")
+    row = next(line for line in section.splitlines() if line.startswith("| C1a"))
+    assert row.split(" | ")[1:] == [
+        "**reproduced**<br>3 of 3 hold<br>clear after Holm",
+        "Pass@4 − Cross-entropy, pass@64",
+        "+2.5 [0.5, 4.5] points",
+        "+4.0 ±6.0 |",
+    ]
 
 
 def test_a_run_without_the_quoted_table_is_not_published(tmp_path: Path) -> None:

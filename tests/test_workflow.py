@@ -22,6 +22,10 @@ TARGETS = [
     "results/smoke/tables/table_a7_pass1.csv",
     "results/smoke/tables/table_activity_token_margin.csv",
     "paper_figures/smoke/figure_a7.pdf",
+    "results/smoke/claims.csv",
+    "results/smoke/claims.md",
+    "paper_figures/smoke/claims.pdf",
+    "paper_figures/smoke/claims.png",
 ]
 
 
@@ -90,6 +94,26 @@ def test_a_lost_figure_is_redrawn_without_training(finished: Path) -> None:
     done = snakemake(finished, "--cores", "1", "paper_figures/smoke/figure1.pdf")
     assert done.returncode == 0, done.stderr
     assert (finished / "paper_figures/smoke/figure1.pdf").stat().st_size
+
+
+def test_verdicts_are_judged_anew_on_finished_scores(finished: Path) -> None:
+    verdicts = (finished / "results/smoke/claims.md").read_text()
+    assert "not run" in verdicts  # smoke samples 8, which some claims are not about
+    (finished / "paper_figures/smoke/claims.png").unlink()
+    assert planned(finished) == {"claims": 1}
+    assert snakemake(finished, "--cores", "1", "paper_figures/smoke/claims.png").returncode == 0
+    assert (finished / "results/smoke/claims.md").read_text() == verdicts
+
+
+def test_a_changed_contrast_changes_the_verdicts_alone(finished: Path) -> None:
+    sheet = finished / "config" / "claim_contrasts.tsv"
+    before = sheet.read_text()
+    try:
+        sheet.write_text(before.replace("\tpass@k\t1\tbelow", "\tpass@k\t2\tbelow"))
+        jobs = planned(finished)
+    finally:
+        sheet.write_text(before)
+    assert jobs == {"claims": 1}
 
 
 def test_switching_conda_on_retrains_nothing(finished: Path) -> None:

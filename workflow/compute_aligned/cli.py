@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from compute_aligned import config, fingerprints, provenance, records
+from compute_aligned import claim_sheets, config, fingerprints, provenance, records
 from compute_aligned.config import WARMUP
 from compute_aligned.errors import InputError
 from compute_aligned.settings import PretrainedModel, Rl, ScratchModel, Sft
@@ -364,8 +364,45 @@ def figure(
 
 
 @app.command()
+def claims(
+    scale: Scale,
+    csv: Annotated[Path, typer.Option(help="Tidy values.")],
+    md: Annotated[Path, typer.Option(help="For reading.")],
+    pdf: Annotated[Path, typer.Option(help="Vector graphics.")],
+    png: Annotated[Path, typer.Option(help="Pixels.")],
+    outcomes: Annotated[
+        list[str] | None, typer.Option(help="FAMILY=FILE, once a family and seed.")
+    ] = None,
+    scores: Annotated[
+        list[str] | None, typer.Option(help="FAMILY=FILE, where single samples are needed.")
+    ] = None,
+) -> None:
+    """Judge the paper's claims on what was run: verdicts, their contrasts, a figure of them."""
+    from compute_aligned import claim_evidence, claim_figure, claim_review, claim_tables, figures
+
+    measured = _grouped("--outcomes", outcomes or [])
+    graded = _grouped("--scores", scores or [])
+    reviewed = claim_review.review(
+        claim_sheets.read_claims().values(),
+        claim_evidence.effects(scale, measured, graded),
+        claim_evidence.ratios(scale, graded),
+    )
+    records.write_text(csv, claim_tables.to_tidy(reviewed))
+    records.write_text(md, claim_tables.to_markdown(reviewed, scale))
+    figures.save(claim_figure.draw(reviewed, scale), pdf, png)
+    inputs = [str(path) for files in (measured, graded) for some in files.values() for path in some]
+    for made in (csv, pdf):
+        provenance.record(
+            made,
+            scale=scale,
+            inputs=inputs,
+            config_hash=claim_sheets.claims_fingerprint(scale),
+        )
+
+
+@app.command()
 def reference(scale: Scale = "laptop") -> None:
-    """Copy a finished run's tables and figures to results/reference/, and quote the README."""
+    """Copy a finished run's verdicts, tables and figures to results/reference/, and quote them."""
     from compute_aligned.reference import publish
 
     for path in publish(scale, config.ROOT):
@@ -470,12 +507,22 @@ def _chat_template(model: ScratchModel | PretrainedModel) -> bool:
     return isinstance(model, PretrainedModel) and model.chat_template
 
 
-def _named(option: str, values: list[str]) -> list[tuple[str, Path]]:
-    """Branches and their paths, from the values ``BRANCH=PATH`` of an option."""
+def _named(option: str, values: list[str], kind: str = "branch") -> list[tuple[str, Path]]:
+    """Branches, or families, and their paths, from the values ``BRANCH=PATH`` of an option."""
     named = []
     for value in values:
-        branch, _, path = value.partition("=")
-        if not branch or not path:
-            raise InputError(f"{option} {value}", "no branch with its path", "BRANCH=PATH")
-        named.append((branch, Path(path)))
+        name, _, path = value.partition("=")
+        if not name or not path:
+            raise InputError(
+                f"{option} {value}", f"no {kind} with its path", f"{kind.upper()}=PATH"
+            )
+        named.append((name, Path(path)))
     return named
+
+
+def _grouped(option: str, values: list[str]) -> dict[str, list[Path]]:
+    """The paths of each family, from the values ``FAMILY=PATH`` of an option."""
+    paths: dict[str, list[Path]] = {}
+    for family, path in _named(option, values, "family"):
+        paths.setdefault(family, []).append(path)
+    return paths

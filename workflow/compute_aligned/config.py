@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from compute_aligned.claim_rows import ClaimRow, ContrastRow
 from compute_aligned.errors import InputError
 from compute_aligned.lineage import FROM_WARMUP, check_starts
 from compute_aligned.settings import (
@@ -37,6 +38,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "scale": Scale,
     "branches": BranchRow,
     "paper_items": PaperItem,
+    "claims": ClaimRow,
+    "claim_contrasts": ContrastRow,
 }
 
 

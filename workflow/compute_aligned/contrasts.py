@@ -68,15 +68,7 @@ def summarise(
         reference = seeds_by_problems(at_k, baseline) * scale
         for branch in branches:
             values = seeds_by_problems(at_k, branch) * scale
-            if not (
-                values.index.equals(reference.index) and values.columns.equals(reference.columns)
-            ):
-                raise InputError(
-                    f"branch {branch}",
-                    f"its seeds and problems are not those of {baseline} (seeds x problems: "
-                    f"{values.shape} against {reference.shape})",
-                    "run again with every seed sampled and scored",
-                )
+            check_pairs(branch, values, baseline, reference)
             level = mean_interval(values.to_numpy())
             gain = paired_interval((values - reference).to_numpy()) if branch != baseline else None
             rows.append(
@@ -112,6 +104,22 @@ def seeds_by_problems(outcomes: pd.DataFrame, branch: str) -> pd.DataFrame:
             f"branch {branch}", "its seeds have different problems", "prepare all seeds anew"
         )
     return matrix
+
+
+def check_pairs(branch: str, values: pd.DataFrame, baseline: str, reference: pd.DataFrame) -> None:
+    """Check that two branches, as :func:`seeds_by_problems` gives them, can be paired.
+
+    Raises:
+        InputError: Their seeds or problems differ.
+
+    """
+    if not (values.index.equals(reference.index) and values.columns.equals(reference.columns)):
+        raise InputError(
+            f"branch {branch}",
+            f"its seeds and problems are not those of {baseline} (seeds x problems: "
+            f"{values.shape} against {reference.shape})",
+            "run again with every seed sampled and scored",
+        )
 
 
 def interval_columns(name: str, interval: Interval | None) -> dict[str, float]:

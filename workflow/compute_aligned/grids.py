@@ -22,11 +22,19 @@ class Entry:
 
 @dataclass(frozen=True)
 class Grid:
-    """A heading above columns; every row has an entry a column, the first of them its label."""
+    """A heading above columns; every row has an entry a column, the first of them its label.
+
+    The first ``left`` columns hold words and are set to the left, the others to the right.
+    """
 
     heading: str
     columns: Sequence[Entry]
     rows: Sequence[Sequence[Entry]]
+    left: int = 1
+
+    def alignment(self, left: str, right: str) -> list[str]:
+        """What a spelling calls the alignment of each column."""
+        return [left] * self.left + [right] * (len(self.columns) - self.left)
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ def to_markdown(sheet: GridSheet) -> str:
             headers=[entry.markdown for entry in grid.columns],
             tablefmt="pipe",
             disable_numparse=True,
-            colalign=["left", *["right"] * (len(grid.columns) - 1)],
+            colalign=grid.alignment("left", "right"),
         )
         parts += [f"## {escape_markdown(grid.heading)}", table]
     return "\n\n".join([*parts, escape_markdown(sheet.note)]) + "\n"
@@ -107,7 +115,7 @@ def to_latex(sheet: GridSheet) -> str:
     for grid in sheet.grids:
         lines += [
             rf"\par\medskip\emph{{{escape_latex(grid.heading)}}}\par\smallskip",
-            rf"\begin{{tabular}}{{l{'r' * (len(grid.columns) - 1)}}}",
+            rf"\begin{{tabular}}{{{''.join(grid.alignment('l', 'r'))}}}",
             r"\toprule",
             _latex_row(grid.columns),
             r"\midrule",

@@ -50,44 +50,21 @@ problem effects 92, and with one seed and P = 100, 93 if 5% of the problems diff
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special, stats
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
-Sources = Literal["problems", "seeds", "problems+seeds", "samples", "samples+seeds"]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its confidence interval, in the unit of the outcomes.
-
-    Attributes:
-        estimate: The grand mean.
-        low: Lower end.
-        high: Upper end.
-        standard_error: Square root of the estimated variance of ``estimate``.
-        num_seeds: S, training seeds.
-        num_problems: P, problems; 1 for a pool, which belongs to one prompt.
-        sources: What was resampled or replicated. Without "seeds" the interval is about the one
-            trained model at hand, not about the training method.
-
-    """
-
-    estimate: float
-    low: float
-    high: float
-    standard_error: float
-    num_seeds: int
-    num_problems: int
-    sources: Sources
+from compute_aligned.confidence import (
+    NUM_BOOTSTRAP,
+    POOL_BOOTSTRAP,
+    FloatArray,
+    Interval,
+    mean_confidence,
+    pool_confidences,
+)
 
 
 def mean_interval(
-    outcomes: ArrayLike, level: float = 0.95, num_bootstrap: int = 4000, seed: int = 0
+    outcomes: ArrayLike, level: float = 0.95, num_bootstrap: int = NUM_BOOTSTRAP, seed: int = 0
 ) -> Interval:
     """Interval of the mean outcome over problems and training seeds.
 
@@ -108,35 +85,11 @@ def mean_interval(
             than two values; if ``level`` or ``num_bootstrap`` is out of range.
 
     """
-    values = _finite_matrix(outcomes)
-    _check_settings(level, num_bootstrap)
-    num_seeds, num_problems = values.shape
-    if values.size < 2:
-        raise ValueError("an interval needs two seeds or two problems")
-    seed_variance, problem_variance = _variance_components(values)
-    errors = _problem_errors(values.mean(axis=0), problem_variance, num_bootstrap, seed)
-    seed_scale = float(np.sqrt(seed_variance))
-    estimate = float(values.mean())
-    # Errors are added as drawn, as in a percentile interval. Subtracting them ("basic" bootstrap)
-    # turns the long side of a skewed interval away from the truth: with one seed and 5% of 100
-    # problems solved, that covers 88% of the time instead of 94%.
-    low, high = (
-        estimate + _quantile_of_sum(errors, seed_scale, num_seeds - 1, probability)
-        for probability in ((1 - level) / 2, (1 + level) / 2)
-    )
-    return Interval(
-        estimate=estimate,
-        low=low,
-        high=high,
-        standard_error=float(np.sqrt(seed_variance + problem_variance)),
-        num_seeds=num_seeds,
-        num_problems=num_problems,
-        sources=_sources(num_seeds, num_problems),
-    )
+    return mean_confidence(outcomes, num_bootstrap, seed).interval(level)
 
 
 def paired_interval(
-    differences: ArrayLike, level: float = 0.95, num_bootstrap: int = 4000, seed: int = 0
+    differences: ArrayLike, level: float = 0.95, num_bootstrap: int = NUM_BOOTSTRAP, seed: int = 0
 ) -> Interval:
     """Interval of a contrast: ``mean_interval`` of the branch's outcome minus the baseline's.
 
@@ -162,7 +115,7 @@ def pool_interval(
     pools: ArrayLike,
     baseline_pools: ArrayLike | None = None,
     level: float = 0.95,
-    num_bootstrap: int = 1000,
+    num_bootstrap: int = POOL_BOOTSTRAP,
     seed: int = 0,
 ) -> list[Interval]:
     """Intervals of a statistic of one pool of samples a seed, minus the baseline's if given.
@@ -194,126 +147,5 @@ def pool_interval(
             sample of a single seed, or if ``level`` or ``num_bootstrap`` is out of range.
 
     """
-    _check_settings(level, num_bootstrap)
-    sides = [_finite_matrix(pools)]
-    if baseline_pools is not None:
-        sides.append(_finite_matrix(baseline_pools))
-    if len({len(side) for side in sides}) > 1:
-        raise ValueError("the branch and the baseline have different numbers of seeds")
-    values = _contrast([statistic(side) for side in sides])
-    if len(values) > 1:
-        return [
-            replace(mean_interval(column[:, None], level), sources="samples+seeds")
-            for column in values.T
-        ]
-    if min(side.shape[1] for side in sides) < 2:
-        raise ValueError("an interval needs two seeds or pools of two samples")
-    rng = np.random.default_rng(seed)
-    resampled = [side[0][_resamples(side.shape[1], num_bootstrap, rng)] for side in sides]
-    standard_errors = _contrast([statistic(side) for side in resampled]).std(axis=0, ddof=1)
-    return [
-        _normal_interval(estimate, standard_error, level)
-        for estimate, standard_error in zip(values[0], standard_errors, strict=True)
-    ]
-
-
-def _finite_matrix(values: ArrayLike) -> FloatArray:
-    matrix = np.asarray(values, dtype=np.float64)
-    if matrix.ndim != 2 or matrix.size == 0:
-        raise ValueError(f"expected a matrix with a row per seed, got shape {matrix.shape}")
-    if not np.all(np.isfinite(matrix)):
-        raise ValueError("outcomes must be finite")
-    return matrix
-
-
-def _check_settings(level: float, num_bootstrap: int) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level must be inside (0, 1), got {level}")
-    if num_bootstrap < 2:
-        raise ValueError("num_bootstrap must be at least 2")
-
-
-def _sources(num_seeds: int, num_problems: int) -> Sources:
-    if num_seeds == 1:
-        return "problems"
-    return "seeds" if num_problems == 1 else "problems+seeds"
-
-
-def _variance_components(values: FloatArray) -> tuple[float, float]:
-    """Split the variance of the grand mean into seeds (with interaction) and problems (without).
-
-    With mean squares of the two-way layout, these are ``MS_seed / (S P)`` and
-    ``(MS_problem - MS_interaction) / (S P)``, the latter at least 0, which is what it estimates
-    where the problems do not differ.
-    """
-    num_seeds, num_problems = values.shape
-    seed_means, problem_means = values.mean(axis=1), values.mean(axis=0)
-    if num_seeds == 1:
-        return 0.0, float(problem_means.var(ddof=1) / num_problems)
-    seeds = float(seed_means.var(ddof=1) / num_seeds)
-    if num_problems == 1:
-        return seeds, 0.0
-    residuals = values - seed_means[:, None] - problem_means[None, :] + values.mean()
-    mean_square = np.sum(residuals**2) / ((num_seeds - 1) * (num_problems - 1))
-    problems = problem_means.var(ddof=1) / num_problems - mean_square / values.size
-    return seeds, float(max(problems, 0.0))
-
-
-def _resamples(size: int, num_bootstrap: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    return rng.integers(size, size=(num_bootstrap, size))
-
-
-def _problem_errors(
-    problem_means: FloatArray, variance: float, num_bootstrap: int, seed: int
-) -> FloatArray:
-    """Bootstrap errors of the mean over problems, scaled to the given variance.
-
-    The bootstrap gives their shape (skewed where few problems differ), ``variance`` their size:
-    the spread of the problems' means also holds the interaction, which the seeds account for.
-    Since that variance is itself an estimate, each error is multiplied by the root of an inverse
-    chi-square over its P - 1 degrees of freedom, as in a t variate.
-    """
-    num_problems = len(problem_means)
-    centred = problem_means - problem_means.mean()
-    bootstrap_variance = float(np.mean(centred**2)) / num_problems
-    if variance == 0 or bootstrap_variance == 0:
-        return np.zeros(1)
-    rng = np.random.default_rng(seed)
-    errors = centred[_resamples(num_problems, num_bootstrap, rng)].mean(axis=1)
-    freedom = num_problems - 1
-    inflation = freedom / rng.chisquare(freedom, size=num_bootstrap)
-    return errors * np.sqrt(inflation * variance / bootstrap_variance)
-
-
-def _quantile_of_sum(
-    errors: FloatArray, scale: float, degrees_of_freedom: int, probability: float
-) -> float:
-    """Quantile of an error drawn from ``errors`` plus ``scale`` times an independent t variate."""
-    if scale == 0:
-        return float(np.quantile(errors, probability))
-    units = errors / scale
-    quantile = float(special.stdtrit(degrees_of_freedom, probability))
-
-    def excess(error: float) -> float:
-        return float(special.stdtr(degrees_of_freedom, error - units).mean()) - probability
-
-    # The margin keeps a change of sign in the bracket where all errors agree to rounding.
-    low, high = float(units.min()) + quantile, float(units.max()) + quantile
-    return scale * float(optimize.brentq(excess, low - 1e-6, high + 1e-6))
-
-
-def _contrast(sides: list[FloatArray]) -> FloatArray:
-    return sides[0] if len(sides) == 1 else sides[0] - sides[1]
-
-
-def _normal_interval(estimate: float, standard_error: float, level: float) -> Interval:
-    half_width = float(stats.norm.ppf((1 + level) / 2)) * float(standard_error)
-    return Interval(
-        estimate=float(estimate),
-        low=float(estimate) - half_width,
-        high=float(estimate) + half_width,
-        standard_error=float(standard_error),
-        num_seeds=1,
-        num_problems=1,
-        sources="samples",
-    )
+    confidences = pool_confidences(statistic, pools, baseline_pools, num_bootstrap, seed)
+    return [confidence.interval(level) for confidence in confidences]

@@ -33,15 +33,8 @@ def summarise(
         InputError: A branch has no samples, or pools differ in size.
 
     """
-    pools = {branch: pools_of(scores, branch) for branch in [*branches, baseline]}
-    sizes = {pool.shape for pool in pools.values()}
-    if len(sizes) > 1:
-        raise InputError(
-            "pools of samples",
-            f"they differ in seeds or samples: {', '.join(map(str, sorted(sizes)))}",
-            "run again with every seed sampled and scored",
-        )
-    num_seeds, size = next(iter(sizes))
+    pools = equal_pools(scores, [*branches, baseline])
+    num_seeds, size = pools[baseline].shape
     shown = sorted(k for k in set(budgets) if k <= size)
 
     def maxima(samples: FloatArray) -> FloatArray:
@@ -63,6 +56,24 @@ def summarise(
             for k, level, gain in zip(shown, levels, gains, strict=True)
         ]
     return pd.DataFrame(rows)
+
+
+def equal_pools(scores: pd.DataFrame, branches: Sequence[str]) -> dict[str, FloatArray]:
+    """The rewards of every branch, a row a seed, as many of each.
+
+    Raises:
+        InputError: A branch has no samples, or pools differ in size.
+
+    """
+    pools = {branch: pools_of(scores, branch) for branch in branches}
+    sizes = {pool.shape for pool in pools.values()}
+    if len(sizes) > 1:
+        raise InputError(
+            "pools of samples",
+            f"they differ in seeds or samples: {', '.join(map(str, sorted(sizes)))}",
+            "run again with every seed sampled and scored",
+        )
+    return pools
 
 
 def pools_of(scores: pd.DataFrame, branch: str) -> FloatArray:

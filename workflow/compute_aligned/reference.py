@@ -3,6 +3,7 @@
 ``make reference`` calls it; no rule of the DAG writes under ``results/reference/``.
 """
 
+import re
 import shutil
 from pathlib import Path
 
@@ -14,10 +15,12 @@ START, END = "<!-- reference run: start -->", "<!-- reference run: end -->"
 QUOTED = "table2"  # the table whose gains the README shows
 TABLE_FILES = ("csv", "md", "tex", "csv.provenance.json")
 FIGURE_FILES = ("pdf", "png", "pdf.provenance.json")
+CLAIM_FILES = ("csv", "md", "csv.provenance.json")
+VERDICTS = ("Claim", "Verdict", "Hangs on", "Effect", "The paper's")  # columns that are quoted
 
 
 def publish(scale: str, root: Path) -> list[Path]:
-    """Copy a scale's tables and figures to ``results/reference/{scale}/``, and quote the README.
+    """Copy a scale's verdicts, tables and figures to ``results/reference/{scale}/``, quote them.
 
     What the run has not made is left out.
 
@@ -39,8 +42,9 @@ def publish(scale: str, root: Path) -> list[Path]:
         ],
         "figures": [
             [root / "paper_figures" / scale / f"{item}.{kind}" for kind in FIGURE_FILES]
-            for item in config.items_at(scale, "figure")
+            for item in [*config.items_at(scale, "figure"), "claims"]
         ],
+        ".": [[root / "results" / scale / f"claims.{kind}" for kind in CLAIM_FILES]],
     }
     items = [(kind, files) for kind, of_kind in made.items() for files in of_kind]
     finished = [(kind, files) for kind, files in items if all(map(Path.exists, files))]
@@ -72,10 +76,27 @@ def quoted(readme: str, reference: Path) -> str:
 
 
 def section(reference: Path) -> str:
-    """What the README says of the reference run: the gains of one table, as that table has them."""
+    """What the README says of the reference run: its verdicts, and the gains of one table."""
     text = (reference / "tables" / f"{QUOTED}.md").read_text(encoding="utf-8")
     caption = text.split("\n\n")[1]
-    panels = {part.split("\n", 1)[0]: part for part in text.split("\n## ")[1:]}
+    panels = _panels(text)
     title = next(title for title in panels if ": gain over" in title)
-    body = panels[title].split("\n\n")[1]
-    return f"\n**{title}.** {caption}\n\n{body.strip()}\n\n"
+    gains = f"**{title}.** {caption}\n\n{panels[title]}"
+    verdicts = reference / "claims.md"
+    parts = [_verdicts(verdicts.read_text(encoding="utf-8"))] if verdicts.exists() else []
+    return "\n" + "\n\n".join([*parts, gains]) + "\n\n"
+
+
+def _verdicts(text: str) -> str:
+    """The table of verdicts, with the columns that are quoted, and what it is."""
+    title, caption = text.split("\n\n")[:2]
+    table = [re.split(r" *(?<!\\)\| *", line) for line in _panels(text)["Verdicts"].splitlines()]
+    kept = [table[0].index(name) for name in VERDICTS]
+    rows = ["| " + " | ".join(cells[i] for i in kept) + " |" for cells in table]
+    return f"**{title.removeprefix('# ')}.** {caption}\n\n" + "\n".join(rows)
+
+
+def _panels(text: str) -> dict[str, str]:
+    """The tables below the headings of a Markdown file."""
+    parts = [part.split("\n\n") for part in text.split("\n## ")[1:]]
+    return {heading: table.strip() for heading, table, *_ in parts}

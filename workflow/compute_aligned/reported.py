@@ -97,8 +97,7 @@ def paper_values(item: PaperItem) -> pd.DataFrame:
         & reported["budget"].isin(item.budgets)
         & reported["branch"].isin([*item.branches, baseline])
     ]
-    printed_first = points.assign(saved=~points["source"].str.startswith("printed"))
-    unique = printed_first.sort_values("saved", kind="stable").drop_duplicates(["branch", "budget"])
+    unique = _printed_first(points).drop_duplicates(["branch", "budget"])
     reference = unique[unique["branch"] == baseline].set_index("budget")["value"]
     values = pd.DataFrame(
         {
@@ -110,6 +109,24 @@ def paper_values(item: PaperItem) -> pd.DataFrame:
         }
     )
     return in_order(values, item.branches)
+
+
+def _printed_first(points: pd.DataFrame) -> pd.DataFrame:
+    """The rows with those of a printed table before those of a saved curve."""
+    saved = ~points["source"].str.startswith("printed")
+    return points.assign(saved=saved).sort_values("saved", kind="stable")
+
+
+def reported_levels(families: Sequence[str]) -> dict[tuple[str, str, int], float]:
+    """What the paper reports in some families: its value of a branch, metric and budget.
+
+    Where the paper gives one twice, the printed table is preferred to the saved curve.
+    """
+    reported = read_reported()
+    points = _printed_first(reported[reported["family"].isin(families)])
+    unique = points.drop_duplicates(["branch", "metric", "budget"])
+    keys = zip(unique["branch"], unique["metric"], unique["budget"], strict=True)
+    return dict(zip(keys, unique["value"], strict=True))
 
 
 def beside_paper(item: PaperItem, summary: pd.DataFrame) -> pd.DataFrame:

@@ -30,6 +30,7 @@ STAGES = {  # of the run, by the rule of a job
     "score": "report",
     "table": "report",
     "figure": "report",
+    "claims": "report",
 }
 ITEM_SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes of a number
 
@@ -77,7 +78,7 @@ def plan(
 
     Args:
         scale: A scale.
-        families: Families of that scale; analytic items come along when they are all of them.
+        families: Families of that scale; analytic items and verdicts come along when they are all.
         seeds: In place of each family's own; none where that is meant.
         engine: What draws the evaluation samples.
         root: The repository, where problems of the Hub may have been fetched to.
@@ -104,6 +105,7 @@ def plan(
     ]
     if set(families) == set(every):
         jobs += _items(scale, SHARED)
+        jobs.append(Job("claims", SHARED, "all", Work(left_bytes=2 * ITEM_FILES)))
     jobs += [
         Job("fetch", SHARED, source, _fetching(source, problems, shown, texts))
         for source, problems in raw.items()

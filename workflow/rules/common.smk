@@ -8,13 +8,14 @@ from snakemake.exceptions import WorkflowError
 PACKAGE = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE))
 
+from compute_aligned import claim_sheets, fingerprints
 from compute_aligned import config as study
-from compute_aligned import fingerprints
 from compute_aligned.errors import InputError
 
 try:
     RUN = study.read_run(config)
     study.check(RUN)
+    claim_sheets.check(RUN.scale)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -30,7 +31,7 @@ wildcard_constraints:
     source="[a-z0-9_]+",
     family="[a-z0-9_]+",
     branch="[a-z0-9_]+",
-    item="[a-z0-9_]+",
+    item=r"(?!claims\.)[a-z0-9_]+",  # claims.pdf is the figure of no row of paper_items.tsv
     seed="[0-9]+",
 
 
@@ -137,3 +138,30 @@ def of_every_seed(wildcards, ending):
         seed=seeds(wildcards),
         ending=ending,
     )
+
+
+def claims(scale):
+    return expand(
+        ["results/{scale}/claims.{table}", "paper_figures/{scale}/claims.{picture}"],
+        scale=scale,
+        table=["csv", "md"],
+        picture=["pdf", "png"],
+    )
+
+
+def of_claims(wildcards, families, ending):
+    """What the claims about some families are judged on, of every seed."""
+    return [
+        f"results/{wildcards.scale}/scores/{family}/seed{seed}.{ending}"
+        for family in families
+        for seed in RUN.seeds or study.read_family(wildcards.scale, family).seeds
+    ]
+
+
+def claim_files(wildcards, input):
+    """Options that name the files of each family, which is their folder."""
+    return [
+        f"--{kind} {Path(path).parent.name}={path}"
+        for kind in ("outcomes", "scores")
+        for path in input[kind]
+    ]

@@ -1,0 +1,40 @@
+"""What holds of the paper's claims: a verdict each, its contrasts with intervals, the controls.
+
+needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every family and seed that
+        config/claim_contrasts.tsv names and the scale has
+        results/{scale}/scores/{family}/seed{seed}.parquet too, where single samples matter
+        config/paper_reported.csv, the paper's own numbers
+makes:  results/{scale}/claims.{csv,md}
+        paper_figures/{scale}/claims.{pdf,png}
+
+It takes seconds, so on a cluster it runs where Snakemake does.
+"""
+
+
+rule claims:
+    input:
+        outcomes=lambda w: of_claims(
+            w, claim_sheets.families_at(w.scale), "outcomes.parquet"
+        ),
+        scores=lambda w: of_claims(
+            w, claim_sheets.families_by_sample(w.scale), "parquet"
+        ),
+        reported=f"{workflow.basedir}/config/paper_reported.csv",
+    output:
+        csv="results/{scale}/claims.csv",
+        md="results/{scale}/claims.md",
+        pdf="paper_figures/{scale}/claims.pdf",
+        png="paper_figures/{scale}/claims.png",
+    log:
+        "results/{scale}/logs/claims.log",
+    benchmark:
+        "results/{scale}/benchmarks/claims/all.tsv"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        settings=lambda w: claim_sheets.claims_fingerprint(w.scale),
+        files=claim_files,
+    shell:
+        "python -m compute_aligned claims --scale {wildcards.scale} --csv {output.csv}"
+        " --md {output.md} --pdf {output.pdf} --png {output.png} {params.files} &> {log}"
