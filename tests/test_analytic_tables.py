@@ -8,6 +8,7 @@ import pytest
 from analytic_rows import analytic_item
 
 from compute_aligned import analytic_tables, config
+from compute_aligned.alignment import COMPARISONS
 from compute_aligned.analytic import TRAINED
 from compute_aligned.errors import InputError
 from compute_aligned.sheets import PaperItem
@@ -141,6 +142,41 @@ def test_the_alignment_csv_has_a_row_a_pair() -> None:
     assert 0.4 < pair["cosine"].item() < 0.5
 
 
+def test_the_cosines_of_updates_are_shown_estimate_by_estimate_as_in_the_csv() -> None:
+    rendered = render("policy_alignment")
+    rows = pd.read_csv(StringIO(rendered.csv)).set_index(["strategy", "form", "policy"])
+
+    grids = markdown_grids(rendered.md)
+    assert len(grids) == 3
+    shown = 0
+    for columns, *body in grids.values():
+        policies = columns[2::2]
+        assert columns[3::2] == ["standard"] * len(policies)
+        for strategy, form, *cells in body:
+            for policy, cosine, standard in zip(policies, cells[::2], cells[1::2], strict=True):
+                row = rows.loc[(strategy, form, policy)]
+                assert float(cosine) == pytest.approx(row["cosine"], abs=6e-4)
+                assert float(standard) == pytest.approx(row["standard_cosine"], abs=6e-4)
+                shown += 1
+    assert shown == len(rows) == len(COMPARISONS)
+
+
+def test_a_strategy_of_the_sheet_joins_with_the_cosines_of_both_estimates(
+    sheet: list[str],
+) -> None:
+    sheet.append("SecondTry(chance=0.5)")
+    passes, votes, best = markdown_grids(render("policy_alignment").md).values()
+
+    for grid in (passes, votes):
+        assert [row[:2] for row in grid[-2:]] == [
+            ["SecondTry(chance=0.5)", "log"],
+            ["SecondTry(chance=0.5)", "raw"],
+        ]
+    # on one prompt the weight of a success rate is a factor that changes no direction
+    assert [row[2:4] for row in votes[-2:]] == [["1.000", "1.000"]] * 2
+    assert not any("SecondTry" in row[0] for row in best)
+
+
 def test_the_variance_table_has_a_grid_a_budget_and_agrees_with_its_csv() -> None:
     rendered = render("rao_blackwell")
     grids = markdown_grids(rendered.md)
@@ -160,7 +196,9 @@ def test_the_variance_table_has_a_grid_a_budget_and_agrees_with_its_csv() -> Non
     )
 
 
-@pytest.mark.parametrize("form", ["weights", "weight_alignment", "rao_blackwell"])
+@pytest.mark.parametrize(
+    "form", ["weights", "weight_alignment", "policy_alignment", "rao_blackwell"]
+)
 def test_latex_has_the_cells_of_markdown_and_is_balanced(form: str) -> None:
     rendered = render(form)
     tex = rendered.tex
@@ -180,4 +218,4 @@ def test_an_unknown_form_names_the_row_and_the_known_forms() -> None:
     with pytest.raises(InputError) as caught:
         render("weight")
     assert caught.value.where.endswith("paper_items.tsv: table1")
-    assert "weights, weight_alignment, rao_blackwell" in caught.value.remedy
+    assert "weights, weight_alignment, policy_alignment, rao_blackwell" in caught.value.remedy

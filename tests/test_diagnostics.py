@@ -205,33 +205,71 @@ def test_the_best_reward_of_a_pool_has_a_closed_form(n: int) -> None:
     assert diagonal_ratio(p, 1, n, rewards) == 1  # the lowest has nobody to beat
 
 
-@pytest.mark.parametrize("rewards", [None, list(np.linspace(-5, 16, 50))])
-@pytest.mark.parametrize("n", [8, 32])
-def test_the_terms_lie_within_the_error_of_the_papers_monte_carlo(
-    n: int, rewards: list[float] | None
-) -> None:
-    rng = np.random.default_rng(7)
-    p, target, num_trials = rng.dirichlet(np.full(50, 0.3)), 40, 5_000
-    p[target] += 0.2
-    p /= p.sum()
-    # shared trials: the same n-1 draws, with the last vote forced to be every j in turn
-    counts = rng.multinomial(n - 1, p, size=num_trials)[:, np.newaxis] + np.eye(50, dtype=int)
+NUM_TRIALS = 5_000  # the paper's
+
+
+def trials(
+    p: np.ndarray, target: int, n: int, rewards: list[float] | None, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """a and C in each of the paper's shared trials: the mean over trials is its estimate."""
+    # the same n-1 draws, with the last vote forced to be every j in turn
+    counts = rng.multinomial(n - 1, p, size=NUM_TRIALS)[:, np.newaxis] + np.eye(50, dtype=int)
     if rewards is None:
         rivals = np.delete(counts, target, axis=2).max(axis=2)
         wins = counts[:, :, target] > rivals  # (trials, forced)
     else:
         wins = counts[:, :, target] * (counts[:, :, target + 1 :].sum(axis=2) == 0) > 0
-    own = n * wins[:, target]
-    cross = n * np.delete(p * wins, target, axis=1).sum(axis=1) / (1 - p[target])
+    return (
+        n * wins[:, target],
+        n * np.delete(p * wins, target, axis=1).sum(axis=1) / (1 - p[target]),
+    )
+
+
+every_rule = pytest.mark.parametrize("rewards", [None, list(np.linspace(-5, 16, 50))])
+
+
+@every_rule
+@pytest.mark.parametrize("n", [8, 32])
+def test_the_terms_lie_within_the_error_of_the_papers_monte_carlo(
+    n: int, rewards: list[float] | None
+) -> None:
+    rng = np.random.default_rng(7)
+    p, target = rng.dirichlet(np.full(50, 0.3)), 40
+    p[target] += 0.2
+    p /= p.sum()
+    own, cross = trials(p, target, n, rewards, rng)
 
     terms = diagonal_terms(p, target, n, rewards)
 
     assert terms is not None
     samples = {"own": own, "cross": cross, "total": own - cross}
     for name, of_trials in samples.items():
-        error = of_trials.std(ddof=1) / math.sqrt(num_trials)
+        error = of_trials.std(ddof=1) / math.sqrt(NUM_TRIALS)
         assert 0 < error < n / 100
         assert abs(of_trials.mean() - getattr(terms, name)) < 4 * error
+
+
+@every_rule
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.4, 0.6])
+def test_rho_lies_within_the_error_of_the_papers_monte_carlo_problem_by_problem(
+    share: float, rewards: list[float] | None
+) -> None:
+    rng = np.random.default_rng(11)
+    target, n = 40, 8
+    for p in rng.dirichlet(np.full(50, 0.3), size=4):
+        p *= (1 - share) / (p.sum() - p[target])
+        p[target] = share
+        own, cross = trials(p, target, n, rewards, rng)
+        estimate = own.mean() / (own - cross).mean()
+        # to first order, an error of a ratio of means is the mean of these over the trials
+        errors = (own - estimate * (own - cross)) / (own - cross).mean()
+        error = errors.std(ddof=1) / math.sqrt(NUM_TRIALS)
+
+        exact = diagonal_ratio(p, target, n, rewards)
+
+        assert exact is not None
+        assert error < 0.1 * exact
+        assert abs(estimate - exact) < 4 * error
 
 
 def test_many_problems_of_fifty_answers_have_a_ratio_above_one() -> None:

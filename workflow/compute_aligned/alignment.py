@@ -29,6 +29,8 @@ from compute_aligned.strategies import (
 )
 from compute_aligned.update_weights import SUCCESS_ESTIMATES, RolloutGroups, SuccessEstimate
 
+GROUP_SIZE = 8  # M, rollouts of a prompt
+
 
 @dataclass(frozen=True, eq=False)
 class ToyPolicy:
@@ -161,7 +163,9 @@ def _multinomial(counts: Tensor, log_probs: Tensor) -> Tensor:
     return torch.exp(log_orders + (counts * log_probs).sum(dim=1))
 
 
-def policy_alignment(comparisons: Iterable[Comparison], group_size: int = 8) -> list[Alignment]:
+def policy_alignment(
+    comparisons: Iterable[Comparison], group_size: int = GROUP_SIZE
+) -> list[Alignment]:
     """Cosines of expected updates with the true gradient, one record a comparison.
 
     Args:
@@ -237,3 +241,21 @@ COMPARISONS = (
         for strategy in (BestOfN(n=2), BestOfN(n=4), BestOfN(n=8))
     ],
 )
+
+
+def further_comparisons(strategies: Iterable[Strategy]) -> list[Comparison]:
+    """What there is to compare for strategies that the paper does not have.
+
+    Both estimates of p that answers allow, since a family chooses, and every form of the weight.
+
+    Args:
+        strategies: Strategies for right and wrong answers.
+
+    """
+    return [
+        Comparison(policy, strategy, form, estimate)
+        for estimate in ("sequence_probability", "smoothed_success")
+        for policy in _ANSWERED
+        for strategy in strategies
+        for form in strategy.update_forms
+    ]

@@ -1,16 +1,23 @@
-"""The tables that need no training: the weights, how they align, the variance example.
+"""The tables that need no training: weights, how they and updates align, the variance example.
 
 Like ``tables``, but a form is a function of the item's row alone. Strategies of the branch sheet
 whose kind is none of the paper's join by themselves.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import get_args
 
 import numpy as np
 import pandas as pd
 
 from compute_aligned import config
+from compute_aligned.alignment import (
+    COMPARISONS,
+    GROUP_SIZE,
+    further_comparisons,
+    policy_alignment,
+)
 from compute_aligned.analytic import (
     ALIGNMENT_POINTS,
     BUDGETS,
@@ -45,6 +52,12 @@ HEADINGS: dict[Quantity, str] = {
     "success": "Success S(p)",
     "sft_weight": "SFT weight at p",
     "rl_weight": "RL weight at p (Best-of-N: at q = p)",
+}
+# what the weight takes for p (PAPER section 2)
+ESTIMATES = {
+    "sequence_probability": "p is the completion's own probability (the paper's Pass@N)",
+    "smoothed_success": "p is the prompt's success rate, smoothed (the paper's majority vote)",
+    "group_quantile": "q is the reward's quantile in its group (the paper's Best-of-N)",
 }
 
 FORMS: dict[str, Callable[[PaperItem], Rendered]] = {}
@@ -114,6 +127,36 @@ def alignment(item: PaperItem) -> Rendered:
     return Rendered(to_csv(frame), to_markdown(sheet), to_latex(sheet))
 
 
+@register(FORMS, "policy_alignment")
+def update_alignment(item: PaperItem) -> Rendered:
+    """Cosines of expected RL updates with the true gradient (PAPER section 2), on toy policies."""
+    further = further_comparisons(further_strategies(config.strategies_in_use()))
+    records = policy_alignment([*COMPARISONS, *further])
+    frame = pd.DataFrame(map(asdict, records)).assign(group_size=GROUP_SIZE)
+    sheet = GridSheet(
+        name=item.item,
+        title=item.title,
+        caption=(
+            "Toy policies, each a softmax over five answers of a prompt: the cosine of the "
+            f"expected update, over all groups of {GROUP_SIZE} rollouts of every prompt, with the "
+            "gradient of the strategy's expected reward, both exact; beside it, standard, that of "
+            "the update whose weights are all 1."
+        ),
+        grids=[
+            _update_grid(ESTIMATES[str(estimate)], rows)
+            for estimate, rows in frame.groupby("success_estimate", sort=False)
+        ],
+        note=(
+            "A weight that takes a completion's own probability, or its reward's quantile, for the "
+            "prompt's p is biased: even on one prompt its update leaves the true direction, which "
+            "a weight of the success rate alone would keep. (That of a majority vote also looks at "
+            "which wrong answer leads.) The cosines belong to these policies: they show what can "
+            "happen, not what a model does."
+        ),
+    )
+    return Rendered(to_csv(frame), to_markdown(sheet), to_latex(sheet))
+
+
 @register(FORMS, "rao_blackwell")
 def rao_blackwell(item: PaperItem) -> Rendered:
     """Variances of estimators of the Pass@N gradient (PAPER section 6, Appendix F/G)."""
@@ -179,3 +222,17 @@ def _value_grid(frame: pd.DataFrame, quantity: Quantity) -> Grid:
         for _, of_one in values.groupby("strategy", sort=False)
     ]
     return Grid(HEADINGS[quantity], columns, rows)
+
+
+def _update_grid(heading: str, frame: pd.DataFrame) -> Grid:
+    """A row a strategy and form, two columns a policy: the update's cosine, the standard one's."""
+    policies = frame["policy"].unique().tolist()
+    columns = [words("Strategy"), words("Form")]
+    for policy in policies:
+        columns += [words(policy), words("standard")]
+    rows = []
+    for (strategy, form), of_one in frame.groupby(["strategy", "form"], sort=False):
+        cosines = of_one.set_index("policy").loc[policies, ["cosine", "standard_cosine"]]
+        cells = [words(f"{cosine:z.3f}") for cosine in cosines.to_numpy().flatten()]
+        rows.append([words(str(strategy)), words(str(form)), *cells])
+    return Grid(heading, columns, rows)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from compute_aligned import config, style
+from compute_aligned import config, diagonal, diagonal_figures, style
 from compute_aligned.forms import chosen, register
 from compute_aligned.mechanism import EDGES, MEASURES, changes, read_halves
 from compute_aligned.sheets import PaperItem
@@ -65,6 +65,13 @@ def mechanism(item: PaperItem, scores: Sequence[Path], scale: str) -> Figure:
     handles = [*upper[0].get_legend_handles_labels()[0], _bar_key(seeds)]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
+
+
+@register(FORMS, "diagonal")
+def diagonal_ratio(item: PaperItem, scores: Sequence[Path], scale: str) -> Figure:
+    """How rho of a vote for the right answer is distributed over problems (PAPER Figure 9)."""
+    ratios = diagonal.of_votes(scores, [config.WARMUP, *item.branches])
+    return diagonal_figures.draw(item, ratios, scale)
 
 
 def _bar_key(seeds: int) -> Line2D:

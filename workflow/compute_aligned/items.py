@@ -60,7 +60,9 @@ def table(item: PaperItem, files: Files, scale: str) -> "Rendered":
 
         return training_tables.render(item, _steps(item, files), scale)
     if item.of_samples and not _has_proteins(item, scale):
-        raise _no_form(item)
+        from compute_aligned import answer_tables
+
+        return answer_tables.render(item, _given(item, files.scores, "scores"), scale)
     if item.of_samples:
         from compute_aligned import protein_tables
 

@@ -1,4 +1,4 @@
-"""Figures of the proteins that models write: hydrophobic shares (PAPER section 6, Figures 5, 6).
+"""Figures of the proteins that models write: hydrophobic shares, rho (PAPER section 6).
 
 Like ``figures``, but a form is made from the samples, as ``protein_scores.read_scores`` gives them.
 """
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from compute_aligned import config, style
+from compute_aligned import config, diagonal, diagonal_figures, style
 from compute_aligned.forms import chosen, register
 from compute_aligned.rewards import unconditional_landscape
 from compute_aligned.sheets import PaperItem
@@ -139,3 +139,13 @@ def _scatter_keys(scale: str, seeds: int) -> list[Line2D]:
     line = Line2D([], [], color=style.BASELINE_COLOUR, linewidth=0.8, linestyle="--")
     line.set_label("$y = 1 - x$")
     return [points, line]
+
+
+# --- Figure 10 ------------------------------------------------------------------------------
+
+
+@register(FORMS, "diagonal")
+def diagonal_ratio(item: PaperItem, samples: pd.DataFrame, scale: str) -> Figure:
+    """How rho of a prompt's best reward is distributed over prompts."""
+    ratios = diagonal.of_rewards(samples, [config.WARMUP, *item.branches])
+    return diagonal_figures.draw(item, ratios, scale)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from compute_aligned import config
+from compute_aligned import config, diagonal, diagonal_tables
 from compute_aligned.forms import chosen, register
 from compute_aligned.grids import Entry, Grid, GridSheet, missing, to_latex, to_markdown, words
 from compute_aligned.intervals import mean_interval
@@ -98,6 +98,18 @@ def share_push(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
         "it, so it foretells who leaves the low hill of the reward."
     )
     return _rendered(item, samples, (at_start, *LEVELS), scale, note)
+
+
+@register(FORMS, "diagonal")
+def diagonal_ratio(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
+    """How large rho of Best-of-N is (PAPER section 7)."""
+    ratios = diagonal.of_rewards(samples, [config.WARMUP, *item.branches])
+    target = (
+        f"Best-of-{diagonal.BUDGET}: the target is the highest reward among a prompt's samples; "
+        "equal rewards are one outcome. If one of m samples has it, rho is (m/(m - 1))^"
+        f"{diagonal.BUDGET - 1}, whatever the model."
+    )
+    return diagonal_tables.render(item, ratios, scale, target)
 
 
 def _own(measure: Callable[[pd.DataFrame], float]) -> Callable[[pd.DataFrame, str], float]:

@@ -94,7 +94,7 @@ def caption(frame: pd.DataFrame, scale: str, baseline_label: str) -> str:
     paired = f"paired with {baseline_label} by problem and seed"
     return (
         f"Scale {scale}: means over {count(seeds, 'seed')} and {count(problems, 'problem')}; "
-        f"brackets are 95% intervals from {_sources(seeds, problems)}. "
+        f"brackets are 95% intervals from {sources(seeds, problems)}. "
         f"Gains are {paired if problems > 1 else f'over {baseline_label}, seed by seed'}, "
         "bold where the interval is clear of zero."
     )
@@ -105,7 +105,8 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _sources(seeds: int, problems: int) -> str:
+def sources(seeds: int, problems: int) -> str:
+    """What intervals are from: problems or the samples of a pool, and seeds."""
     over_problems = "problems (bootstrap)" if problems > 1 else "samples (bootstrap)"
     over_seeds = f"seeds (t, {seeds - 1} degrees of freedom)"
     if seeds == 1:
