@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from compute_aligned import claim_evidence, claim_sheets
+from compute_aligned import claim_evidence, claim_sheets, diagonal
 from compute_aligned.claim_sheets import Claim
-from compute_aligned.diagnostics import reward_ratio, vote_ratio
+from compute_aligned.diagnostics import vote_ratio
 from compute_aligned.errors import InputError
 from compute_aligned.records import OUTCOMES, PROTEIN_SCORES, SCORES, write_table
 
@@ -132,7 +132,7 @@ def write_scores(path: Path, branch: str = "ce") -> Path:
 def test_rho_is_averaged_where_it_is_defined_and_the_rest_is_counted(tmp_path: Path) -> None:
     paths = [write_scores(tmp_path / f"seed{seed}.parquet") for seed in (0, 1)]
 
-    found = claim_evidence.summarise(claim_evidence.vote_ratios(paths, "ce", 8), "ce")
+    found = claim_evidence.summarise(diagonal.of_votes(paths, ["ce"], 8), "ce")
 
     defined = [vote_ratio(*VOTES[problem], 8) for problem in ("p0", "p2")]
     assert found.mean is not None
@@ -141,14 +141,9 @@ def test_rho_is_averaged_where_it_is_defined_and_the_rest_is_counted(tmp_path: P
     assert found.undefined == pytest.approx(1 / 3)
 
 
-def test_rho_of_rewards_is_that_of_each_prompt_and_seed() -> None:
-    values = claim_evidence.reward_ratios(samples_of(2), "bon_n2", 8)
-    assert values["value"].tolist() == [reward_ratio(pool, 8) for pool in POOLS[1][:2]]
-
-
 def test_where_no_problem_has_a_rho_all_are_undefined() -> None:
     values = pd.DataFrame(
-        {"seed": 0, "branch": "ce", "problem": ["a", "b"], "value": [np.nan, np.nan]}
+        {"seed": 0, "branch": "ce", "problem": ["a", "b"], "ratio": [np.nan, np.nan]}
     )
     assert claim_evidence.summarise(values, "ce") == claim_evidence.Ratios(None, None, 1.0)
 

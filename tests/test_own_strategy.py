@@ -24,7 +24,7 @@ CLASS, ROW = (
     re.search(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)[1]  # type: ignore[index]
     for language in ("python", "tsv")
 )
-FAMILY, BRANCH, LABEL, STRATEGY, *_ = ROW.split("\t")
+FAMILY, BRANCH, LABEL, _, STRATEGY, *_ = ROW.split("\t")
 ITEMS = ("table2", "figure1")
 TARGETS = (
     "results/smoke/tables/table2.md",
@@ -159,7 +159,7 @@ def test_the_branch_is_trained_with_the_weight_of_its_strategy(finished: Path, o
     assert steps["weight_q50"].to_numpy() == pytest.approx(
         own(n=8, error=0.1).sft_weight(log_p).numpy(), rel=0.02
     )
-    assert steps["weight_q50"].max() < 0.99  # no other name for cross-entropy
+    assert steps["weight_q50"].max() < 0.999  # no other name for cross-entropy
 
 
 def test_the_branch_is_sampled_and_scored_beside_the_others(finished: Path) -> None:

@@ -11,18 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compute_aligned import claim_sheets, config
+from compute_aligned import claim_sheets, config, diagonal
 from compute_aligned.claim_rows import ContrastRow
 from compute_aligned.confidence import Confidence, FloatArray, mean_confidence, pool_confidences
 from compute_aligned.contrasts import PERCENT, check_pairs, read_outcomes, seeds_by_problems
-from compute_aligned.diagnostics import reward_ratio, vote_ratio
 from compute_aligned.errors import InputError
 from compute_aligned.estimators import expected_max
 from compute_aligned.intervals import Interval
 from compute_aligned.mechanism import subset_interval
 from compute_aligned.pools import equal_pools
 from compute_aligned.protein_scores import read_scores
-from compute_aligned.records import SCORES, read_table
 
 Files = Mapping[str, Sequence[Path]]  # of each family, one a seed
 
@@ -77,9 +75,9 @@ def ratios(scale: str, scores: Files) -> dict[ContrastRow, Ratios]:
             continue
         paths = _given(scores, row.family, "scores")
         if config.read_family(scale, row.family).reward == "answer":
-            values = vote_ratios(paths, row.branch, row.budget)
+            values = diagonal.of_votes(paths, [row.branch], row.budget)
         else:
-            values = reward_ratios(read_scores(paths), row.branch, row.budget)
+            values = diagonal.of_rewards(read_scores(paths), [row.branch], row.budget)
         found[row] = summarise(values, row.branch)
     return found
 
@@ -153,63 +151,18 @@ def pool_effect(samples: pd.DataFrame, row: ContrastRow) -> Confidence:
 # --- rho ------------------------------------------------------------------------------------
 
 
-def vote_ratios(paths: Sequence[Path], branch: str, n: int) -> pd.DataFrame:
-    """Rho of the right answer in a vote of n (PAPER section 7, Figure 9).
-
-    Args:
-        paths: Files of ``records.SCORES``, one a seed.
-        branch: The branch.
-        n: Votes drawn.
-
-    Returns:
-        Columns seed, branch, problem, value; NaN where rho is undefined.
-
-    """
-    rows = [
-        (seed, branch, row["problem"], vote_ratio(row["votes"], row["correct"], n))
-        for seed, path in enumerate(paths)
-        for row in read_table(path, SCORES).to_pylist()
-        if row["branch"] == branch
-    ]
-    return _frame(rows)
-
-
-def reward_ratios(samples: pd.DataFrame, branch: str, n: int) -> pd.DataFrame:
-    """Rho of the best reward of each prompt under Best-of-n (PAPER section 7, Figure 10).
-
-    Args:
-        samples: As ``protein_scores.read_scores`` gives them.
-        branch: The branch.
-        n: Draws.
-
-    Returns:
-        As :func:`vote_ratios`.
-
-    """
-    pools = samples[samples["branch"] == branch].groupby(["seed", "problem"], sort=False)["reward"]
-    rows = [(seed, branch, problem, reward_ratio(pool, n)) for (seed, problem), pool in pools]
-    return _frame(rows)
-
-
-def _frame(rows: Sequence[tuple]) -> pd.DataFrame:
-    columns = ["seed", "branch", "problem", "value"]
-    return pd.DataFrame(rows, columns=columns).astype({"value": float})
-
-
 def summarise(values: pd.DataFrame, branch: str) -> Ratios:
     """The mean of the ratios of one branch, and the share of undefined ones.
 
     Args:
-        values: As :func:`vote_ratios` gives them.
+        values: As :func:`diagonal.of_votes` gives them.
         branch: The branch.
 
     Raises:
         InputError: There are none, or the seeds have different problems.
 
     """
-    defined = values.assign(value=values["value"].notna().astype(float))
-    inside = seeds_by_problems(defined, branch).to_numpy() == 1
-    filled = seeds_by_problems(values.fillna({"value": 1.0}), branch).to_numpy()
+    filled, inside = diagonal.matrices(values, branch)
     has_interval = inside.any() and inside.size > 1
     mean = subset_interval(filled, inside) if has_interval else None
     median = float(np.median(filled[inside])) if inside.any() else None

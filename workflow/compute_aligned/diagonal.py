@@ -24,12 +24,13 @@ BUDGET = 8  # N of the paper's Figures 9 and 10
 COLUMNS = ["seed", "branch", "problem", "p", "ratio"]
 
 
-def of_votes(paths: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
-    """The ratio of the right answer in a strict plurality of ``BUDGET`` samples (Figure 9).
+def of_votes(paths: Sequence[Path], models: Sequence[str], n: int = BUDGET) -> pd.DataFrame:
+    """The ratio of the right answer in a strict plurality of n samples (Figure 9).
 
     Args:
         paths: Files of ``records.SCORES``, one a seed.
         models: Ids of the models wanted: ``warmup``, branches.
+        n: Samples that a vote is taken over.
 
     Returns:
         Columns seed (a file's number in ``paths``), branch, problem, p, ratio (NaN where
@@ -46,17 +47,18 @@ def of_votes(paths: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
     for seed, row in track(scored, "rho", len(scored), unit="problem"):
         pairs = list(zip(row["votes"], row["correct"], strict=True))
         p = np.mean([vote is not None and right for vote, right in pairs])
-        ratio = vote_ratio(row["votes"], row["correct"], BUDGET)
+        ratio = vote_ratio(row["votes"], row["correct"], n)
         rows.append((seed, row["branch"], row["problem"], p, ratio))
     return _frame(rows)
 
 
-def of_rewards(samples: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
-    """The ratio of a prompt's highest reward under Best-of-``BUDGET`` (Figure 10).
+def of_rewards(samples: pd.DataFrame, models: Sequence[str], n: int = BUDGET) -> pd.DataFrame:
+    """The ratio of a prompt's highest reward under Best-of-n (Figure 10).
 
     Args:
         samples: As ``protein_scores.read_scores`` gives them.
         models: Ids of the models wanted.
+        n: Samples that the best is taken of.
 
     Returns:
         As :func:`of_votes`.
@@ -67,7 +69,7 @@ def of_rewards(samples: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     for (seed, branch, problem), pool in wanted.groupby(["seed", "branch", "problem"], sort=False):
         rewards = pool["reward"].to_numpy()
         p = np.mean(rewards == rewards.max())
-        rows.append((seed, branch, problem, p, reward_ratio(rewards, BUDGET)))
+        rows.append((seed, branch, problem, p, reward_ratio(rewards, n)))
     return _frame(rows)
 
 
@@ -89,11 +91,8 @@ def summarise(ratios: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     """
     rows = []
     for model in models:
-        # undefined ones are left out by `defined`; the matrices may hold no NaN
-        values, defined, p = (
-            seeds_by_problems(ratios.assign(value=column), model).to_numpy()
-            for column in (ratios["ratio"].fillna(1.0), ratios["ratio"].notna(), ratios["p"])
-        )
+        values, defined = matrices(ratios, model)
+        p = seeds_by_problems(ratios.assign(value=ratios["p"]), model).to_numpy()
         inside = values[defined]
         rows.append(
             {"branch": model, "n": BUDGET}
@@ -105,6 +104,25 @@ def summarise(ratios: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
             | {"pairs": p.size, "seeds": len(p), "problems": p.shape[1]}
         )
     return pd.DataFrame(rows)
+
+
+def matrices(ratios: pd.DataFrame, model: str) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """The ratios of one model, shape (S, P), 1 where undefined; and where they are defined.
+
+    Args:
+        ratios: As :func:`of_votes` gives them.
+        model: The model.
+
+    Raises:
+        InputError: It is not there, or its seeds have different problems.
+
+    """
+    # the matrices may hold no NaN
+    values, defined = (
+        seeds_by_problems(ratios.assign(value=column), model).to_numpy()
+        for column in (ratios["ratio"].fillna(1.0), ratios["ratio"].notna())
+    )
+    return values, defined.astype(bool)
 
 
 def _mean(values: FloatArray, defined: NDArray[np.bool_]) -> dict[str, float]:
