@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -81,7 +80,7 @@ def test_a_run_with_a_cancelled_job_ends_with_the_files_of_a_local_run(
     assert [fact["TresPerJob"] for fact in finished if "TresPerJob" in fact] == []  # no GPUs
 
 
-def test_a_scale_for_gpus_asks_for_one_and_a_stopped_run_leaves_no_job_behind(
+def test_a_scale_for_gpus_asks_for_one_and_for_the_memory_of_a_large_model(
     slurm: Mapping[str, str], tmp_path: Path
 ) -> None:
     folder = runs.small_repository(tmp_path)
@@ -92,11 +91,11 @@ def test_a_scale_for_gpus_asks_for_one_and_a_stopped_run_leaves_no_job_behind(
 
     with runs.background(folder, *PROFILE, *IMPATIENT, environment=slurm) as run:
         runs.wait_until(lambda: bool(jobs(slurm, after=known)), run)
-        run.send_signal(signal.SIGINT)
-    (job,) = jobs(slurm, after=known).values()
+        run.kill()
+    ((number, job),) = jobs(slurm, after=known).items()
+    subprocess.run(["scancel", str(number)], env=slurm, check=True)  # there is no GPU to go on with
 
     assert rule(job) == "train_warmup"
     assert job["TresPerJob"] == "gres:gpu:1"
     assert job["MinMemoryNode"] == "62.50G"  # 64,000 MB
-    assert (job["NumCPUs"], job["TimeLimit"]) == ("4", "1-00:00:00")
-    assert job["JobState"] == "CANCELLED"
+    assert (job["CpusPerTres"], job["TimeLimit"]) == ("gres:gpu:4", "1-00:00:00")
