@@ -94,7 +94,7 @@ def test_each_claim_lists_its_contrasts_and_then_what_could_overturn_it() -> Non
 
 def test_the_caption_says_how_many_were_judged_and_the_note_what_one_seed_means() -> None:
     three, one = to_markdown(reviewed(), "laptop"), to_markdown(reviewed(seeds=1), "laptop")
-    assert "1 claim and 5 contrasts" in three
+    assert "the 1 claim judged here, or, of a contrast or control, among the 5 of those" in three
     assert "nothing of another training" not in three
     assert "nothing of another training" in one
 

@@ -17,17 +17,8 @@ from compute_aligned.tables import count, to_csv
 COLUMNS = (
     *("claim", "statement", "claim_verdict", "claim_p_holm", "role", "family", "branch", "against"),
     *("metric", "k", "claimed", "unit", "effect", "effect_low", "effect_high", "seeds", "problems"),
-    *(
-        "verdict",
-        "p",
-        "p_holm",
-        "clear_after_holm",
-        "detectable",
-        "median",
-        "undefined_share",
-        "rival",
-    ),
-    *("paper_effect", "paper_error_at_most"),
+    *("verdict", "p", "p_holm", "clear_after_holm", "detectable", "median", "undefined_share"),
+    *("rival", "paper_effect", "paper_error_at_most"),
 )
 
 
@@ -107,15 +98,16 @@ def to_markdown(reviewed: Sequence[Reviewed], scale: str) -> str:
 
 
 def _caption(reviewed: Sequence[Reviewed], scale: str) -> str:
-    num_contrasts = sum(each.p_holm is not None for each in _all(reviewed))
+    num_compared = sum(each.p_holm is not None for each in _all(reviewed))
     num_claims = sum(claim.p_holm is not None for claim in reviewed)
     return (
         f"Scale {scale}. A contrast is reproduced if its 95% interval lies where the claim has it, "
         "contradicted if it lies wholly elsewhere, else not shown; a claim is reproduced if all of "
         "its contrasts are, and contradicted if one is. The effect shown is that of the contrast "
         "which a verdict hangs on; the paper's stands beside it and is not from this run. Clear "
-        "after Holm: with 5% for any error among "
-        f"{count(num_claims, 'claim')} and {count(num_contrasts, 'contrast')} judged here."
+        "after Holm: with 5% for any false statement among the "
+        f"{count(num_claims, 'claim')} judged here, or, of a contrast or control, among the "
+        f"{num_compared} of those."
     )
 
 
