@@ -88,6 +88,8 @@ def small_repository(target: Path) -> Path:
     items.write_text(
         items.read_text().replace("ce passn_n4 passn_n16 passn_n64", " ".join(BRANCHES))
     )
+    keep_rows(folder / "config" / "claims.tsv", claim=["C1b"])
+    keep_rows(folder / "config" / "claim_contrasts.tsv", claim=["C1b"], branch=BRANCHES)
     return folder
 
 
