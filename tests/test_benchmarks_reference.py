@@ -5,18 +5,16 @@ import copy
 import numpy as np
 import pytest
 import torch
-from benchmarks import compare, rl_step, sft_step
+from benchmarks import compare, rl_step, scoring, sft_step
 
+from compute_aligned.estimators import maj_at_ks
 from compute_aligned.strategies import PassAtN
 
 # --- the slow ways ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("micro_batch_size", [None, 3])
-def test_a_step_of_one_rollout_at_a_time_is_the_batched_rl_step(
-    micro_batch_size: int | None,
-) -> None:
-    case = rl_step.laptop_case(prompts_per_step=3, group_size=6, micro_batch_size=micro_batch_size)
+def test_a_step_of_one_rollout_at_a_time_is_the_batched_rl_step() -> None:
+    case = rl_step.laptop_case(prompts_per_step=3, group_size=6)
 
     rl_step.check(case)
 
@@ -62,6 +60,27 @@ def test_the_check_of_the_sft_step_sees_another_loss() -> None:
 
     with pytest.raises(AssertionError):
         sft_step.check(case, PassAtN(n=16))
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("num_samples", [7, 16])
+def test_votes_counted_draw_by_draw_give_maj_at_k(num_samples: int, seed: int) -> None:
+    votes = scoring.Votes.random(num_samples, seed)
+    ks = list(range(1, num_samples + 1))
+
+    found = maj_at_ks(votes.answers, votes.correct, ks, num_draws=50, seed=seed)
+
+    expected = scoring.maj_at_ks_of_the_same_draws(votes, ks, num_draws=50, seed=seed)
+    assert found.tolist() == expected
+
+
+def test_votes_counted_in_other_draws_give_maj_at_k_but_for_noise() -> None:
+    scoring.check_maj(scoring.Votes.random(16), num_draws=2000)
+
+
+@pytest.mark.parametrize("num_problems", [20, 60])
+def test_an_interval_in_loops_is_the_interval(num_problems: int) -> None:
+    scoring.check_interval(num_problems, num_bootstrap=400)
 
 
 # --- times and their table ----------------------------------------------------------------------

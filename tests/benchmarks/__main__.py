@@ -25,6 +25,7 @@ class Name(StrEnum):
 
     RL_STEP = "rl_step"
     SFT_STEP = "sft_step"
+    SCORING = "scoring"
 
 
 def main(

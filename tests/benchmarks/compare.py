@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-WIDTH = 120  # characters of the table, at least; a log file would get 80
+WIDTH = 130  # characters of the table, at least; a log file would get 80
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,9 @@ def show(summaries: Sequence[pd.DataFrame], heading: str) -> None:
     """Print the summaries as one table; brackets are least and most of the repeats."""
     table = Table(title=heading, title_justify="left")
     table.add_column("comparison", max_width=30)
-    table.add_column("way")
+    table.add_column("way", max_width=34)
     for column in ("CPU seconds", "times the first", "exponent"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for frame in summaries:
         for index, row in frame.iterrows():
             cells = [_cell(row, name) for name in ("seconds", "ratio", "exponent")]
