@@ -1,11 +1,13 @@
 """What ``make bench`` compares is the same work: the slow ways agree with the project's."""
 
 import copy
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from benchmarks import compare, rl_step, scoring, sft_step
+from benchmarks import compare, orchestration, rl_step, scoring, sft_step
 
 from compute_aligned.estimators import maj_at_ks
 from compute_aligned.strategies import PassAtN
@@ -81,6 +83,20 @@ def test_votes_counted_in_other_draws_give_maj_at_k_but_for_noise() -> None:
 @pytest.mark.parametrize("num_problems", [20, 60])
 def test_an_interval_in_loops_is_the_interval(num_problems: int) -> None:
     scoring.check_interval(num_problems, num_bootstrap=400)
+
+
+def test_every_added_branch_is_in_the_dry_run_that_is_timed(tmp_path: Path) -> None:
+    copy = orchestration.repository_with(3, tmp_path / "copy")
+
+    orchestration.check_dag({3: copy})
+
+
+def test_seconds_of_a_run_are_its_own_and_a_failed_run_has_none(tmp_path: Path) -> None:
+    found = orchestration.run_jobs(tmp_path, 2, 0.0, "greedy", "100/10s")
+
+    assert found > 0.1  # importing Snakemake alone takes more
+    with pytest.raises(subprocess.CalledProcessError):
+        orchestration.snakemake_seconds(tmp_path, "--cores", "1")
 
 
 # --- times and their table ----------------------------------------------------------------------

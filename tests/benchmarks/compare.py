@@ -41,12 +41,14 @@ class Comparison:
         name: What is compared.
         ways: At least two.
         check: Raises AssertionError unless the ways give the same result.
+        warm_up: Whether a first turn, which does not count, is of use; not to other processes.
 
     """
 
     name: str
     ways: tuple[Way, ...]
     check: Callable[[], None]
+    warm_up: bool = True
 
 
 def clocked(function: Callable[[], object], share: float = 1.0, calls: int = 1) -> Callable:
@@ -69,10 +71,11 @@ def clocked(function: Callable[[], object], share: float = 1.0, calls: int = 1) 
 
 
 def timed(comparison: Comparison, repeats: int) -> np.ndarray:
-    """Seconds of every way, taken in turns after one turn to warm up, shape (repeats, W)."""
+    """Seconds of every way, taken in turns, shape (repeats, W)."""
     comparison.check()
-    for way in comparison.ways:
-        way.seconds()
+    if comparison.warm_up:
+        for way in comparison.ways:
+            way.seconds()
     turns = tqdm(range(repeats), desc=comparison.name, unit="repeat")
     return np.array([[way.seconds() for way in comparison.ways] for _ in turns])
 
