@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks import compare, orchestration, rl_step, scoring, sft_step
+from benchmarks import compare, orchestration, rl_step, sampling, scoring, sft_step
 
 from compute_aligned.estimators import maj_at_ks
 from compute_aligned.strategies import PassAtN
@@ -83,6 +83,24 @@ def test_votes_counted_in_other_draws_give_maj_at_k_but_for_noise() -> None:
 @pytest.mark.parametrize("num_problems", [20, 60])
 def test_an_interval_in_loops_is_the_interval(num_problems: int) -> None:
     scoring.check_interval(num_problems, num_bootstrap=400)
+
+
+@pytest.mark.parametrize("temperature", [0.8, 0.3])
+def test_generate_in_chunks_draws_as_the_engine_if_it_has_its_temperature(
+    tmp_path: Path, temperature: float
+) -> None:
+    sampling.save_model(tmp_path)
+    chosen = sampling.laptop_problems(2)
+    settings = sampling.laptop_sampling(200)
+    engine = sampling.start("transformers", tmp_path, chosen, settings)
+    other = settings.model_copy(update={"temperature": temperature})
+    authors = sampling.start(sampling.AUTHORS, tmp_path, chosen, other)
+
+    if temperature == settings.temperature:
+        sampling.check([engine, authors])
+    else:
+        with pytest.raises(AssertionError, match="the ways differ"):
+            sampling.check([engine, authors])
 
 
 def test_every_added_branch_is_in_the_dry_run_that_is_timed(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ class Name(StrEnum):
     RL_STEP = "rl_step"
     SFT_STEP = "sft_step"
     SCORING = "scoring"
+    SAMPLING = "sampling"
     ORCHESTRATION = "orchestration"
 
 

@@ -4,6 +4,7 @@ Times are CPU seconds, user and system, of this process or of the one that it st
 that others use too, the clock on the wall mostly says what the others do.
 """
 
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,14 @@ def clocked(function: Callable[[], object], share: float = 1.0, calls: int = 1) 
         return (time.process_time() - start) / calls / share
 
     return seconds
+
+
+def children_seconds(run: Callable[[], object]) -> float:
+    """CPU seconds of the processes that ``run`` starts and waits for, and of theirs."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def timed(comparison: Comparison, repeats: int) -> np.ndarray:

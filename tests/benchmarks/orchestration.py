@@ -4,13 +4,12 @@ Seconds are those of Snakemake's process and of the processes it starts, the sol
 """
 
 import csv
-import resource
 import tempfile
 from pathlib import Path
 
 import runs
 
-from benchmarks.compare import Comparison, Way
+from benchmarks.compare import Comparison, Way, children_seconds
 
 ROWS = (10, 100, 1000)
 FAMILY = "sft_passn"
@@ -40,14 +39,11 @@ def snakemake_seconds(folder: Path, *arguments: str) -> float:
         CalledProcessError: The run failed.
 
     """
-    before = _of_children()
-    runs.snakemake(folder, "--quiet", "all", *arguments).check_returncode()
-    return _of_children() - before
 
+    def run() -> None:
+        runs.snakemake(folder, "--quiet", "all", *arguments).check_returncode()
 
-def _of_children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return children_seconds(run)
 
 
 def repository_with(rows: int, folder: Path) -> Path:
