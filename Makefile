@@ -3,6 +3,7 @@
 # make test       set up .venv and run every check: lint, types, unit tests, the smoke pipeline
 # make test-slurm the cluster profile on a Slurm of one node, which it starts; part of `make test`
 # make lint       the quick checks only
+# make bench      time the batched ways beside slow and obvious ones; ARGS="--help" says more
 # make schemas    write workflow/schemas/ anew after a change of settings.py
 # make reference  copy a finished laptop run to results/reference/laptop/
 # make setup      only set up .venv, for tests too
@@ -11,7 +12,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all cost setup test test-slurm lint schemas reference help
+.PHONY: all cost setup test test-slurm lint bench schemas reference help
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -61,6 +62,9 @@ test: lint test-slurm
 test-slurm: setup
 	.ci/install-slurm || [[ "$${CI:-}" != true ]]
 	pytest tests/slurm
+
+bench: $(VENV)/run.stamp
+	PYTHONPATH=tests:workflow python -m benchmarks $(ARGS)
 
 schemas: $(VENV)/run.stamp
 	python -m compute_aligned schemas
