@@ -1,5 +1,6 @@
 from itertools import chain, combinations
 
+import claim_parts
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from compute_aligned.claims import Judgement, Verdict, conclude, holm, judge
-from compute_aligned.confidence import Confidence, mean_confidence
+from compute_aligned.confidence import mean_confidence
 
 REPRODUCED, CONTRADICTED, NOT_SHOWN, NOT_RUN = (
     Verdict.REPRODUCED,
@@ -15,20 +16,6 @@ REPRODUCED, CONTRADICTED, NOT_SHOWN, NOT_RUN = (
     Verdict.NOT_SHOWN,
     Verdict.NOT_RUN,
 )
-
-
-def normal(estimate: float, standard_error: float = 1.0) -> Confidence:
-    """An effect with a normal error: its 95% interval ends 1.96 standard errors away."""
-    return Confidence(
-        estimate=estimate,
-        problem_errors=np.zeros(1),
-        seed_scale=standard_error,
-        freedom=np.inf,
-        standard_error=standard_error,
-        num_seeds=1,
-        num_problems=1,
-        sources="samples",
-    )
 
 
 # --- one contrast ---------------------------------------------------------------------------
@@ -52,7 +39,7 @@ def normal(estimate: float, standard_error: float = 1.0) -> Confidence:
     ],
 )
 def test_a_verdict_says_where_the_whole_interval_lies(direction, estimate, verdict):
-    assert judge(direction, normal(estimate)).verdict == verdict
+    assert judge(direction, claim_parts.effect(estimate)).verdict == verdict
 
 
 def test_what_was_not_run_has_no_interval_and_no_evidence():
@@ -62,11 +49,11 @@ def test_what_was_not_run_has_no_interval_and_no_evidence():
 
 
 def test_p_values_and_the_detectable_effect_are_those_of_a_normal_test():
-    judgement = judge("above", normal(2.5))
+    judgement = judge("above", claim_parts.effect(2.5))
     assert judgement.p_claimed == pytest.approx(stats.norm.sf(2.5))
     assert judgement.p == pytest.approx(2 * stats.norm.sf(2.5))
     assert judgement.detectable == pytest.approx(1.96 + 0.8416, abs=2e-3)
-    equal = judge("equal", normal(0.5, 0.3))
+    equal = judge("equal", claim_parts.effect(0.5, 0.3))
     assert equal.p_claimed == pytest.approx(stats.norm.sf(1.5 / 0.3))
     assert equal.p_opposite == pytest.approx(stats.norm.cdf(1.5 / 0.3), abs=1e-6)
 
@@ -75,7 +62,7 @@ def test_p_values_and_the_detectable_effect_are_those_of_a_normal_test():
 def test_a_statement_is_made_exactly_where_its_two_sided_p_value_is_below_5_percent(
     direction, estimate, standard_error
 ):
-    judgement = judge(direction, normal(estimate, standard_error))
+    judgement = judge(direction, claim_parts.effect(estimate, standard_error))
     assert judgement.p_claimed < 0.025 or judgement.verdict != REPRODUCED
     assert judgement.p_opposite < 0.025 or judgement.verdict != CONTRADICTED
     assert (judgement.p < 0.05) == (judgement.verdict in (REPRODUCED, CONTRADICTED))
@@ -83,8 +70,8 @@ def test_a_statement_is_made_exactly_where_its_two_sided_p_value_is_below_5_perc
 
 @given(st.floats(-9, 9), st.floats(0.05, 4))
 def test_above_and_below_are_mirror_images(estimate, standard_error):
-    above = judge("above", normal(estimate, standard_error))
-    below = judge("below", normal(-estimate, standard_error))
+    above = judge("above", claim_parts.effect(estimate, standard_error))
+    below = judge("below", claim_parts.effect(-estimate, standard_error))
     assert above.verdict == below.verdict
     assert (above.p_claimed, above.p_opposite) == pytest.approx((below.p_claimed, below.p_opposite))
 

@@ -12,7 +12,7 @@ from compute_aligned.cost import TOTAL, Cost, Line, job_seconds, lines
 from compute_aligned.settings import Scale
 from compute_aligned.throughput import JobStart, JobStarts, Throughput
 from compute_aligned.work import Work
-from compute_aligned.workload import SHARED, Job
+from compute_aligned.workload import SHARED, Job, plan
 
 THROUGHPUT = Throughput(
     jobs=JobStarts(
@@ -176,7 +176,10 @@ def test_the_verb_shows_every_family_and_the_whole(root: Path) -> None:
     assert "CPU-seconds" in output
     assert "GPU" not in output
     assert "ratio" not in output  # nothing has run
-    assert len(output.splitlines()) < 70
+    jobs = plan("smoke", list(config.read_scale("smoke").families), [], "vllm", root).jobs
+    rows = lines(jobs, config.read_scale("smoke"), "vllm", root)
+    table, _, _ = output.partition("\n  Expected")
+    assert len(table.splitlines()) == 2 + len(rows)  # below the heading, a line for each
 
 
 def test_the_tidy_file_has_the_counts_of_one_family_and_seed(root: Path) -> None:

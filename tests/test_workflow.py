@@ -37,6 +37,17 @@ def planned(folder: Path, *targets: str, settings: tuple[str, ...] = ()) -> dict
     return {rule: int(count) for rule, count in jobs.items() if rule not in ("all", "total")}
 
 
+def planned_after(folder: Path, sheet: str, old: str, new: str) -> dict[str, int]:
+    """Jobs that a dry run would start after a change of a sheet, which is then taken back."""
+    path = folder / "config" / sheet
+    before = path.read_text()
+    try:
+        path.write_text(before.replace(old, new))
+        return planned(folder)
+    finally:
+        path.write_text(before)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_repository(tmp_path_factory.mktemp("repository"))
@@ -106,13 +117,9 @@ def test_verdicts_are_judged_anew_on_finished_scores(finished: Path) -> None:
 
 
 def test_a_changed_contrast_changes_the_verdicts_alone(finished: Path) -> None:
-    sheet = finished / "config" / "claim_contrasts.tsv"
-    before = sheet.read_text()
-    try:
-        sheet.write_text(before.replace("\tpass@k\t1\tbelow", "\tpass@k\t2\tbelow"))
-        jobs = planned(finished)
-    finally:
-        sheet.write_text(before)
+    jobs = planned_after(
+        finished, "claim_contrasts.tsv", "\tpass@k\t1\tbelow", "\tpass@k\t2\tbelow"
+    )
     assert jobs == {"claims": 1}
 
 
@@ -123,13 +130,7 @@ def test_switching_conda_on_retrains_nothing(finished: Path) -> None:
 
 
 def test_a_changed_branch_row_retrains_that_branch_alone(finished: Path) -> None:
-    sheet = finished / "config" / "branches.tsv"
-    before = sheet.read_text()
-    try:
-        sheet.write_text(before.replace("PassAtN(n=16)", "PassAtN(n=32)"))
-        jobs = planned(finished)
-    finally:
-        sheet.write_text(before)
+    jobs = planned_after(finished, "branches.tsv", "PassAtN(n=16)", "PassAtN(n=32)")
 
     assert jobs["train_sft"] == 2 + 1  # sft_passn has two seeds, sft_to_rl one
     assert jobs["train_rl"] == 2 + 1  # both forms of the weight; what starts from such a branch
@@ -137,13 +138,7 @@ def test_a_changed_branch_row_retrains_that_branch_alone(finished: Path) -> None
 
 
 def test_a_branch_that_starts_elsewhere_is_trained_again_and_no_other(finished: Path) -> None:
-    sheet = finished / "config" / "branches.tsv"
-    before = sheet.read_text()
-    try:
-        sheet.write_text(before.replace("then RL\tpassn_n16\t", "then RL\t-\t"))
-        jobs = planned(finished)
-    finally:
-        sheet.write_text(before)
+    jobs = planned_after(finished, "branches.tsv", "then RL\tpassn_n16\t", "then RL\t-\t")
 
     assert jobs["train_rl"] == 1
     assert not {"train_sft", "train_warmup"} & set(jobs)

@@ -18,7 +18,6 @@ from compute_aligned.contrasts import PERCENT, check_pairs, read_outcomes, seeds
 from compute_aligned.errors import InputError
 from compute_aligned.estimators import expected_max
 from compute_aligned.intervals import Interval
-from compute_aligned.mechanism import subset_interval
 from compute_aligned.pools import equal_pools
 from compute_aligned.protein_scores import read_scores
 
@@ -163,7 +162,8 @@ def summarise(values: pd.DataFrame, branch: str) -> Ratios:
 
     """
     filled, inside = diagonal.matrices(values, branch)
-    has_interval = inside.any() and inside.size > 1
-    mean = subset_interval(filled, inside) if has_interval else None
-    median = float(np.median(filled[inside])) if inside.any() else None
-    return Ratios(mean, median, float(1 - np.mean(inside)))
+    return Ratios(
+        diagonal.mean_ratio(filled, inside),
+        float(np.median(filled[inside])) if inside.any() else None,
+        float(1 - np.mean(inside)),
+    )

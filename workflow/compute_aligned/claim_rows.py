@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, WithJsonSchema, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from compute_aligned.fields import DashIsNone, Distinct, Name, Settings, Text, Words
+from compute_aligned.fields import Name, Settings, Text
 from compute_aligned.settings import Metric
+from compute_aligned.sheets import Names
 
 DASH = "-"
-WORDS_OF_NAMES = r"^(-|[a-z][a-z0-9_]*( +[a-z][a-z0-9_]*)*)$"
 ClaimId = Annotated[str, Field(pattern=r"^C[1-9][0-9]*[a-z]?$")]
 
 
@@ -21,13 +21,7 @@ class ClaimRow(Settings):
     """
 
     claim: ClaimId
-    reported: Annotated[
-        tuple[Name, ...],
-        Words,
-        Distinct,
-        DashIsNone,
-        WithJsonSchema({"type": "string", "pattern": WORDS_OF_NAMES}),
-    ]
+    reported: Names
     paper_problems: Annotated[str, Field(pattern=r"^(-|[1-9][0-9]*)$")]
     statement: Text
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from compute_aligned.confidence import FloatArray, Interval
 from compute_aligned.contrasts import interval_columns, seeds_by_problems
 from compute_aligned.diagnostics import reward_ratio, vote_ratio
-from compute_aligned.intervals import FloatArray
 from compute_aligned.mechanism import subset_interval
 from compute_aligned.progress import track
 from compute_aligned.records import SCORES, read_table
@@ -96,7 +96,7 @@ def summarise(ratios: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
         inside = values[defined]
         rows.append(
             {"branch": model, "n": BUDGET}
-            | _mean(values, defined)
+            | _mean_columns(values, defined)
             | {"median": np.median(inside) if inside.size else np.nan}
             | {"largest": inside.max() if inside.size else np.nan}
             | {"undefined": 1 - defined.mean()}
@@ -125,10 +125,21 @@ def matrices(ratios: pd.DataFrame, model: str) -> tuple[FloatArray, NDArray[np.b
     return values, defined.astype(bool)
 
 
-def _mean(values: FloatArray, defined: NDArray[np.bool_]) -> dict[str, float]:
-    """The mean of the defined ratios; its interval takes two seeds or two problems."""
-    if defined.any() and values.size > 1:
-        return interval_columns("mean", subset_interval(values, defined))
+def mean_ratio(values: FloatArray, defined: NDArray[np.bool_]) -> Interval | None:
+    """Interval of the mean of the defined ratios; None if there is none, or one seed and problem.
+
+    Args:
+        values: As :func:`matrices` gives them.
+        defined: Likewise.
+
+    """
+    return subset_interval(values, defined) if defined.any() and values.size > 1 else None
+
+
+def _mean_columns(values: FloatArray, defined: NDArray[np.bool_]) -> dict[str, float]:
+    interval = mean_ratio(values, defined)
+    if interval is not None:
+        return interval_columns("mean", interval)
     mean = values[defined].mean() if defined.any() else np.nan
     return {"mean": float(mean), "mean_low": np.nan, "mean_high": np.nan}
 

@@ -59,6 +59,10 @@ def _cell_of(words: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": rf"^(-|{words}( +{words})*)$"})
 
 
+# names separated by blanks, or - for none
+Names = Annotated[tuple[Name, ...], Words, Distinct, DashIsNone, _cell_of("[a-z][a-z0-9_]*")]
+
+
 class PaperItem(Settings):
     """A row of ``config/paper_items.tsv``: a table or figure of the paper.
 
@@ -90,7 +94,7 @@ class PaperItem(Settings):
         DashIsNone,
         _cell_of("[1-9][0-9]*"),
     ]
-    reported: Annotated[tuple[Name, ...], Words, Distinct, DashIsNone, _cell_of("[a-z][a-z0-9_]*")]
+    reported: Names
     title: Text
 
     @property
