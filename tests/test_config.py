@@ -14,7 +14,8 @@ from compute_aligned import config, fingerprints
 from compute_aligned.cli import app
 from compute_aligned.errors import InputError
 from compute_aligned.fields import Settings
-from compute_aligned.settings import PretrainedModel, Run
+from compute_aligned.model_settings import PretrainedModel
+from compute_aligned.settings import Run
 
 SCALE = """
 engine: vllm

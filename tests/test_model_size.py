@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from compute_aligned import config, models
 from compute_aligned.errors import InputError
+from compute_aligned.model_settings import PretrainedModel, ScratchModel
 from compute_aligned.model_size import checkpoint_folder, parameters
-from compute_aligned.settings import PretrainedModel, ScratchModel
 
 SCRATCH = {
     f"{scale} {name}": family.model

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from compute_aligned import models
+from compute_aligned import models, scratch
 from compute_aligned.errors import InputError
-from compute_aligned.settings import PretrainedModel, ScratchModel
+from compute_aligned.model_settings import PretrainedModel, ScratchModel
 
 DIGITS = list("0123456789*=")
 WORDS = ["<12>", "two", "x", "=", "100"]
@@ -24,14 +24,14 @@ Ids = list[list[int]]
 
 
 def word_tokenizer() -> Any:
-    return models.build_tokenizer(
+    return scratch.build_tokenizer(
         tiny.SHAPE.model_copy(update={"split": "words", "vocabulary": " ".join(WORDS)})
     )
 
 
 def test_the_numbers_of_a_range_are_a_token_each() -> None:
     shape = tiny.SHAPE.model_copy(update={"split": "words", "vocabulary": "1..12 ="})
-    tokenizer = models.build_tokenizer(shape)
+    tokenizer = scratch.build_tokenizer(shape)
 
     prompt = models.encode_prompt(tokenizer, "12 3 =")
 
@@ -150,7 +150,7 @@ def test_suppressed_tokens_have_no_probability_and_the_others_share_it() -> None
 
 @given(st.lists(st.sampled_from(DIGITS), min_size=1).map("".join))
 def test_characters_survive_the_tokenizer_one_token_each(text: str) -> None:
-    tokenizer = models.build_tokenizer(tiny.SHAPE)
+    tokenizer = scratch.build_tokenizer(tiny.SHAPE)
 
     ids = models.encode_completion(tokenizer, text)
 
@@ -171,8 +171,8 @@ def test_words_survive_the_tokenizer_one_token_each(text: str) -> None:
 @pytest.mark.parametrize(
     ("tokenizer", "text"),
     [
-        (models.build_tokenizer(tiny.SHAPE), "12+3="),
-        (models.build_tokenizer(tiny.SHAPE), "12\n3="),
+        (scratch.build_tokenizer(tiny.SHAPE), "12+3="),
+        (scratch.build_tokenizer(tiny.SHAPE), "12\n3="),
         (word_tokenizer(), "two 101"),
     ],
 )
@@ -212,7 +212,7 @@ def test_pieces_of_prompts_are_suppressed_in_the_saved_model_too(tmp_path: Path)
 
 
 def test_an_empty_prompt_is_the_token_that_begins_a_text() -> None:
-    tokenizer = models.build_tokenizer(PROTEINS)
+    tokenizer = scratch.build_tokenizer(PROTEINS)
     assert models.encode_prompt(tokenizer, "") == [tokenizer.bos_token_id]
     assert tokenizer.bos_token_id is not None
 
@@ -222,7 +222,7 @@ def test_an_empty_prompt_is_the_token_that_begins_a_text() -> None:
 
 
 def test_a_chat_template_is_applied_to_the_prompt_alone() -> None:
-    tokenizer = models.build_tokenizer(tiny.SHAPE)
+    tokenizer = scratch.build_tokenizer(tiny.SHAPE)
     tokenizer.chat_template = "{% for m in messages %}={{ m['content'] }}{% endfor %}{{ '*' }}"
 
     plain = models.encode_prompt(tokenizer, "=12*")

@@ -5,15 +5,14 @@ import pytest
 
 from compute_aligned.errors import InputError
 from compute_aligned.fingerprints import fingerprint
+from compute_aligned.model_settings import PretrainedModel, ScratchModel
 from compute_aligned.scoring import budgets_up_to as scored_budgets
 from compute_aligned.settings import (
     Duration,
     Family,
-    PretrainedModel,
     Rl,
     Run,
     Scale,
-    ScratchModel,
     Sft,
     budgets_up_to,
 )

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from compute_aligned import config
+from compute_aligned.model_settings import PretrainedModel
 from compute_aligned.problems import raw_problems, split_problems
-from compute_aligned.settings import Family, PretrainedModel
+from compute_aligned.settings import Family
 from compute_aligned.sources import HubSource
 from compute_aligned.texts import EXAMINED, Texts, problems_at_hand, texts_of
 

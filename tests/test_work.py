@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from compute_aligned import config, experience, models, rl
+from compute_aligned.model_settings import ScratchModel
 from compute_aligned.model_size import parameters
 from compute_aligned.problems import raw_problems
 from compute_aligned.records import read_problems
-from compute_aligned.settings import Decoding, Duration, Rl, ScratchModel, Sft
+from compute_aligned.settings import Decoding, Duration, Rl, Sft
 from compute_aligned.strategies import SingleSample
 from compute_aligned.texts import Texts, texts_of
 from compute_aligned.training import batch_indices

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from compute_aligned.errors import InputError
-from compute_aligned.settings import PretrainedModel, ScratchModel
+from compute_aligned.model_settings import PretrainedModel, ScratchModel
 
-SPECIAL_TOKENS = 3  # padding, end and unknown, which models.build_tokenizer adds
+SPECIAL_TOKENS = 3  # padding, end and unknown, which scratch.build_tokenizer adds
 
 
 def parameters(model: ScratchModel | PretrainedModel) -> int:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from compute_aligned import config
+from compute_aligned.model_settings import ScratchModel
 from compute_aligned.model_size import checkpoint_folder
 from compute_aligned.problems import raw_problems, split_problems
 from compute_aligned.records import Problem, read_problems
-from compute_aligned.settings import Family, ScratchModel
+from compute_aligned.settings import Family
 from compute_aligned.sources import HubSource
 
 EXAMINED = 200  # problems whose tokens are counted
@@ -58,7 +59,7 @@ def texts_of(family: Family, raw: list[Problem] | None, seed: int) -> Texts:
         examined,
         family.problems.target,
         family.model.max_length,
-        not isinstance(family.model, ScratchModel) and family.model.chat_template,
+        family.model.chat_template,
     )
     count = len(examined)
     return Texts(
@@ -89,10 +90,10 @@ def problems_at_hand(scale: str, source: str, root: Path) -> list[Problem] | Non
 
 
 def _tokenizer(family: Family) -> Any | None:
-    from compute_aligned import models
+    from compute_aligned import models, scratch
 
     if isinstance(family.model, ScratchModel):
-        return models.build_tokenizer(family.model)
+        return scratch.build_tokenizer(family.model)
     folder = checkpoint_folder(family.model)
     if folder is None or not (folder / "tokenizer_config.json").is_file():
         return None

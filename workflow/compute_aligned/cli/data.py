@@ -1,0 +1,58 @@
+"""Verbs that make problems: ``fetch`` a raw source, ``prepare`` a family's splits."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from compute_aligned import config, fingerprints, provenance, records
+from compute_aligned.cli.options import Family, Scale, Seed
+
+
+def fetch(
+    scale: Scale,
+    source: Annotated[str, typer.Option(help="A source of that scale.")],
+    out: Annotated[Path, typer.Option(help="Where the raw problems go.")],
+) -> None:
+    """Read a source of raw problems whole: generate it, read its file, or download it."""
+    from compute_aligned.problems import raw_problems
+
+    settings = config.read_source(scale, source)
+    # outside the declared outputs: Snakemake deletes those, and the revision has to stay
+    revision_file = out.with_suffix(".revision")
+    known = revision_file.read_text().strip() if revision_file.exists() else None
+    problems, revision = raw_problems(settings, known)
+    records.write_problems(out, problems)
+    records.write_text(revision_file, revision + "\n")
+    provenance.record(
+        out,
+        scale=scale,
+        source=settings.source,
+        revision=revision,
+        config_hash=fingerprints.fingerprint(settings),
+        problems=len(problems),
+    )
+
+
+def prepare(
+    scale: Scale,
+    family: Family,
+    seed: Seed,
+    raw: Annotated[Path, typer.Option(help="The raw problems.")],
+    out: Annotated[Path, typer.Option(help="Folder that the splits go to.")],
+) -> None:
+    """Cut raw problems into the disjoint splits of a family and seed."""
+    from compute_aligned.problems import split_problems
+
+    settings = config.read_family(scale, family).problems
+    for split, problems in split_problems(records.read_problems(raw), settings, seed).items():
+        path = out / f"{split}.jsonl"
+        records.write_problems(path, problems)
+        provenance.record(
+            path,
+            scale=scale,
+            family=family,
+            seed=seed,
+            config_hash=fingerprints.fingerprint(settings),
+            problems=len(problems),
+        )

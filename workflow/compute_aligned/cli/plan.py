@@ -1,0 +1,55 @@
+"""Verbs about a run, not in it: what it will ``cost``, and the ``schemas`` of its settings."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from compute_aligned import config, records
+
+
+def cost(
+    scale: Annotated[
+        str | None, typer.Option(help="A file of config/scales/; default: that of config.yaml.")
+    ] = None,
+    family: Annotated[
+        list[str] | None, typer.Option(help="A family of it, once a family; default: all.")
+    ] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option(help="A seed, once a seed; default: each family's own.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write it as CSV too, tidy.")] = None,
+) -> None:
+    """Say what a run takes before it starts, and beside it what the finished jobs took.
+
+    Steps, tokens, samples, time, disk and memory, by family and stage. Times come from the scale's
+    block throughput. What a job took is in results/{scale}/benchmarks/; the ratio is the estimate
+    over that.
+    """
+    from compute_aligned import cost_tables
+    from compute_aligned.cost import lines
+    from compute_aligned.workload import plan
+
+    given = {"scale": scale, "seeds": seeds}
+    run = config.read_run({key: value for key, value in given.items() if value})
+    config.check(run)
+    settings = config.read_scale(run.scale)
+    engine = run.engine or settings.engine
+    planned = plan(
+        run.scale, family or list(settings.families), run.seeds or (), engine, config.ROOT
+    )
+    benchmarks = config.ROOT / "results" / run.scale / "benchmarks"
+    found = lines(planned.jobs, settings, engine, benchmarks)
+    cost_tables.show(found, planned.notes, run.scale, settings)
+    if csv is not None:
+        records.write_text(csv, cost_tables.tidy(found))
+
+
+def schemas(
+    out: Annotated[
+        Path, typer.Option(help="Folder that the schemas go to.")
+    ] = config.SCHEMA_FOLDER,
+) -> None:
+    """Write the JSON schemas of the configuration, which editors check its files against."""
+    for name, text in config.schemas().items():
+        records.write_text(out / name, text)

@@ -1,0 +1,182 @@
+"""Verbs that train: ``train_sft`` and ``train_rl``, a model each."""
+
+import copy
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from compute_aligned import config, fingerprints, provenance, records
+from compute_aligned.cli.options import Family, Problems, Scale, Seed
+from compute_aligned.config import WARMUP
+from compute_aligned.errors import InputError
+from compute_aligned.settings import Rl, Sft
+
+
+def train_sft(
+    context: typer.Context,
+    scale: Scale,
+    family: Family,
+    branch: Annotated[str, typer.Option(help="A branch of the family, or warmup.")],
+    seed: Seed,
+    problems: Problems,
+    model: Annotated[Path, typer.Option(help="Folder that the trained model goes to.")],
+    steps: Annotated[Path, typer.Option(help="Where the record of every step goes.")],
+    start: Annotated[Path | None, typer.Option(help="Model folder to start from.")] = None,
+) -> None:
+    """Train a family's warm-up, or a branch from its start, by supervised fine-tuning."""
+    import torch
+
+    from compute_aligned import models, sft
+    from compute_aligned.locks import sole_maker
+    from compute_aligned.strategies import parse_strategy
+
+    context.with_resource(sole_maker(model))
+    torch.set_num_threads(1)  # so that the bytes of a result repeat
+    settings = config.read_family(scale, family)
+    at = config.read_scale(scale)
+    precision = getattr(torch, at.dtype)
+    warming = branch == WARMUP
+    strategy = parse_strategy(
+        "SingleSample()" if warming else config.read_branch(family, branch).strategy
+    )
+    if start is None:
+        network, tokenizer = models.build(settings.model, seed, precision)
+    else:
+        network, tokenizer = models.load(start, precision)
+    network.to(at.device)
+    examples = sft.encode(
+        tokenizer,
+        records.read_problems(problems),
+        settings.problems.target,
+        settings.model.max_length,
+        settings.model.chat_template,
+    )
+    checkpoint = _checkpoint_of(model)
+    schedule = settings.warmup if warming else config.branch_training(scale, family, branch)
+    if not isinstance(schedule, Sft):
+        raise InputError(f"{family} {branch}", "this branch is trained by RL", "use train-rl")
+    progress = sft.train(
+        network,
+        examples,
+        strategy,
+        schedule,
+        seed,
+        tokenizer.pad_token_id,
+        checkpoint,
+        description=f"{family} {branch} seed {seed}",
+    )
+    records.write_table(steps, progress.steps, records.STEPS)
+    _publish_model(
+        network,
+        tokenizer,
+        model,
+        checkpoint,
+        scale=scale,
+        family=family,
+        branch=branch,
+        seed=seed,
+        strategy=repr(strategy),
+        steps=progress.step,
+        stop_at_probability=schedule.stop_at_probability,
+        stop_reached=progress.reached,
+        decay_started_at_step=progress.decay_start,
+    )
+
+
+def train_rl(
+    context: typer.Context,
+    scale: Scale,
+    family: Family,
+    branch: Annotated[str, typer.Option(help="A branch of the family.")],
+    seed: Seed,
+    problems: Problems,
+    start: Annotated[Path, typer.Option(help="Model folder to start from; also the reference.")],
+    model: Annotated[Path, typer.Option(help="Folder that the trained model goes to.")],
+    steps: Annotated[Path, typer.Option(help="Where the record of every step goes.")],
+) -> None:
+    """Train a branch from its start, the warm-up or another branch, by reinforcement learning."""
+    import torch
+
+    from compute_aligned import experience, models, rl
+    from compute_aligned.locks import sole_maker
+    from compute_aligned.strategies import parse_strategy
+
+    context.with_resource(sole_maker(model))
+    torch.set_num_threads(1)  # so that the bytes of a result repeat
+    settings, row = config.read_family(scale, family), config.read_branch(family, branch)
+    training = config.branch_training(scale, family, branch)
+    if not isinstance(training, Rl) or row.weight_form == "-":
+        raise InputError(f"{family} {branch}", "this branch is fine-tuned", "use train-sft")
+    at = config.read_scale(scale)
+    network, tokenizer = models.load(start, getattr(torch, at.dtype))
+    network.to(at.device)
+    reference = copy.deepcopy(network).requires_grad_(False) if training.kl_weight else None
+    tasks = experience.encode(
+        tokenizer,
+        records.read_problems(problems),
+        training.rollout.max_new_tokens,
+        settings.model.max_length,
+        settings.model.chat_template,
+    )
+    strategy = parse_strategy(row.strategy)
+    strategy.check_form(row.weight_form)
+    objective = experience.Objective(strategy, row.weight_form, training, settings.grader)
+    checkpoint = _checkpoint_of(model)
+    progress = rl.train(
+        rl.Policy(network, tokenizer, reference),
+        tasks,
+        objective,
+        seed,
+        checkpoint,
+        description=f"{family} {branch} seed {seed}",
+    )
+    records.write_table(steps, progress.steps, records.RL_STEPS)
+    _publish_model(
+        network,
+        tokenizer,
+        model,
+        checkpoint,
+        scale=scale,
+        family=family,
+        branch=branch,
+        seed=seed,
+        strategy=repr(strategy),
+        weight_form=row.weight_form,
+        steps=progress.step,
+        rollout_tokens=sum(step["tokens"] for step in progress.steps),
+    )
+
+
+def _checkpoint_of(model: Path) -> Path:
+    """Where a model's training keeps its progress: beside it, outside the declared outputs."""
+    return model.with_name(f".{model.name}.checkpoint.pt")
+
+
+def _publish_model(
+    network: Any,
+    tokenizer: Any,
+    model: Path,
+    checkpoint: Path,
+    *,
+    scale: str,
+    family: str,
+    branch: str,
+    **facts: Any,
+) -> None:
+    """Save a trained model with its provenance, and drop the checkpoint it no longer needs."""
+    from compute_aligned import models
+
+    with records.replacing(model) as folder:
+        models.save(network, tokenizer, folder)
+    checkpoint.unlink(missing_ok=True)
+    provenance.record(
+        model,
+        scale=scale,
+        family=family,
+        branch=branch,
+        config_hash=fingerprints.training_fingerprint(scale, family, branch),
+        device=config.read_scale(scale).device,
+        parameters=sum(p.numel() for p in network.parameters()),
+        **facts,
+    )

@@ -1,0 +1,79 @@
+"""What a configuration may say of a model: one built from scratch, or a checkpoint."""
+
+import re
+from itertools import chain
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Discriminator, Field, StrictBool, Tag, model_validator
+
+from compute_aligned.fields import Count, Distinct, Settings, Text, distinct
+
+
+def _numbers(word: str) -> list[str]:
+    """The numbers of a range such as ``1..99``; any other word alone."""
+    ends = re.fullmatch(r"(\d+)\.\.(\d+)", word)
+    if ends is None:
+        return [word]
+    first, last = int(ends[1]), int(ends[2])
+    if first > last:
+        raise ValueError(f"the range {word} is empty")
+    return [str(number) for number in range(first, last + 1)]
+
+
+class ScratchModel(Settings):
+    """A small Mistral, randomly initialised, with a fixed vocabulary.
+
+    ``vocabulary`` lists the tokens separated by blanks, ``1..99`` standing for the numbers from 1
+    to 99; ``split`` says how text is cut into them.
+    ``prompt_only`` lists pieces of text that are one token each, stand in prompts, and have no
+    probability in completions.
+    """
+
+    split: Literal["characters", "words"] = "characters"
+    vocabulary: Text
+    prompt_only: Annotated[tuple[Text, ...], Distinct] = ()
+    hidden_size: Count
+    intermediate_size: Count
+    layers: Count
+    heads: Count
+    head_dim: Literal[32, 64, 80, 96, 112, 128] = 32
+    max_length: Count
+    chat_template: ClassVar[bool] = False
+
+    @property
+    def tokens(self) -> list[str]:
+        """The vocabulary with its ranges written out, and then ``prompt_only``."""
+        return [*chain(*map(_numbers, self.vocabulary.split())), *self.prompt_only]
+
+    @model_validator(mode="after")
+    def _tokens_are_distinct(self) -> "ScratchModel":
+        distinct(tuple(self.tokens))
+        if self.prompt_only and self.split == "words":
+            raise ValueError("prompt_only goes with split: characters; words are cut at blanks")
+        return self
+
+
+class PretrainedModel(Settings):
+    """A checkpoint: a folder, or a name on the Hugging Face Hub with its revision.
+
+    ``parameters`` is how many it has; only the estimate of the cost uses it.
+    """
+
+    pretrained: Text
+    revision: Text | None = None
+    # excluded: what jobs depend on, and so their fingerprints, does not include it
+    parameters: Annotated[Count | None, Field(exclude=True)] = None
+    chat_template: StrictBool = False
+    max_length: Count = 1024
+
+
+def _model_kind(value: Any) -> str:
+    keys = set(value) if isinstance(value, dict) else getattr(value, "model_fields_set", set())
+    only_pretrained = PretrainedModel.model_fields.keys() - ScratchModel.model_fields.keys()
+    return "a checkpoint" if keys & only_pretrained else "from scratch"
+
+
+Model = Annotated[
+    Annotated[ScratchModel, Tag("from scratch")] | Annotated[PretrainedModel, Tag("a checkpoint")],
+    Discriminator(_model_kind),
+]
