@@ -90,6 +90,34 @@ def test_a_band_spans_each_interval_and_the_paper_and_the_baseline_have_none() -
     assert len(papers.collections) == 0
 
 
+def _with_warmup_at(gain: float) -> Axes:
+    summary = summary_of()
+    warm = summary["branch"] == "warmup"
+    summary.loc[warm, ["gain", "gain_low", "gain_high"]] = gain, gain - 50, gain + 50
+    return figures.draw(ITEM, summary, "laptop").axes[0]
+
+
+def test_a_warm_up_nearby_is_in_the_panel_and_its_wide_band_does_not_squeeze_the_branches() -> None:
+    ours = _with_warmup_at(-15.0)
+
+    low, high = ours.get_ylim()
+    assert -18 < low < -15
+    assert 13.2 + 3 < high < 19
+    assert "Warm-up" in lines_of(ours)
+
+
+@pytest.mark.parametrize("gain", [-40.0, 60.0])
+def test_a_warm_up_far_off_leaves_the_panel_to_the_branches_and_the_legend_says_where_it_is(
+    gain: float,
+) -> None:
+    ours = _with_warmup_at(gain)
+
+    low, high = ours.get_ylim()
+    assert -9 < low < -4 - 2
+    assert 13.2 + 3 < high < 19
+    assert f"Warm-up ({gain:+.1f} at k=64)" in lines_of(ours)
+
+
 def test_without_intervals_there_are_no_bands() -> None:
     ours, _ = figures.draw(ITEM, summary_of().assign(gain_low=np.nan), "laptop").axes
 

@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
 SCHEMA_FOLDER = ROOT / "workflow" / "schemas"
 WARMUP = "warmup"  # the id under which the warm-up model is sampled, scored and shown
+WARMUP_LABEL = "Warm-up"
 Entry = TypeVar("Entry")
 SCHEMAS: dict[str, type[BaseModel]] = {
     "config": Run,
@@ -198,7 +199,7 @@ def baseline_of(family: str) -> str:
 
 def labels_of(family: str) -> dict[str, str]:
     """Branch id to what a reader sees, the warm-up included."""
-    return {WARMUP: "Warm-up"} | {
+    return {WARMUP: WARMUP_LABEL} | {
         b: r.label for (f, b), r in read_branches().items() if f == family
     }
 

@@ -6,6 +6,7 @@ Figures are built without pyplot: no display, no state shared between two of the
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -19,6 +20,8 @@ from compute_aligned.forms import chosen, register
 from compute_aligned.records import replacing
 from compute_aligned.reported import DISPLAY, beside_paper, paper_values
 from compute_aligned.sheets import PaperItem
+
+MARGIN = 0.05  # of a panel's height, above and below what it shows
 
 FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Figure]] = {}
 
@@ -73,6 +76,7 @@ def gains(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
         axes.set_xticks(spaced_ticks(budgets))
         axes.set_xticks(budgets, minor=True)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
+    _show_branches(ours, frame)
     _add_legend(figure, ours, frame)
     return figure
 
@@ -124,6 +128,28 @@ def _add_legend(figure: Figure, ours: Axes, frame: pd.DataFrame) -> None:
     """One legend for both panels: the lines, and what the bands are."""
     handles = [*ours.get_lines(), _band_key(frame)]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
+
+
+def _show_branches(axes: Axes, frame: pd.DataFrame) -> None:
+    """Give the panel to the branches' intervals; the warm-up, where it lies far off, leaves it.
+
+    It counts up to twice their height. The legend then says where the line ends.
+    """
+    warm = frame["branch"] == config.WARMUP
+    shown = frame.loc[~warm, ["gain", "gain_low", "gain_high"]].to_numpy(float)
+    gains = frame.loc[warm, "gain"].to_numpy(float)
+    low, high = min(np.nanmin(shown), 0.0), max(np.nanmax(shown), 0.0)
+    if not gains.size or high == low:
+        return
+    with_warmup = min(low, *gains), max(high, *gains)
+    if with_warmup[1] - with_warmup[0] <= 2 * (high - low):
+        low, high = with_warmup
+    else:
+        last = frame[warm].iloc[-1]
+        line = next(line for line in axes.get_lines() if line.get_label() == config.WARMUP_LABEL)
+        line.set_label(f"{config.WARMUP_LABEL} ({last['gain']:+.1f} at k={last['k']})")
+    margin = MARGIN * (high - low)
+    axes.set_ylim(low - margin, high + margin)
 
 
 def _draw_zero(axes: Axes, item: PaperItem) -> None:
