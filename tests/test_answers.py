@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from compute_aligned.answers import (
     GRADERS,
     answers_match,
-    grade,
+    graded_votes,
     group_votes,
     normalise_answer,
 )
@@ -18,7 +18,7 @@ from compute_aligned.errors import InputError
 def test_votes_group_by_normalised_text_under_the_papers_grader() -> None:
     answers = [r"\dfrac{1}{2}", "0.5", None, r"$\frac{1}{2}$", "1/2", " 0.5"]
     assert group_votes(answers) == [r"\frac{1}{2}", "0.5", None, r"\frac{1}{2}", "1/2", "0.5"]
-    assert grade(answers, "0.5") == [True, True, False, True, True, True]
+    assert graded_votes(answers, "0.5")[1] == [True, True, False, True, True, True]
 
 
 def test_votes_group_by_symbolic_equality_under_the_symbolic_grader() -> None:
@@ -27,7 +27,8 @@ def test_votes_group_by_symbolic_equality_under_the_symbolic_grader() -> None:
     square = "(x+1)^2"
     assert votes == ["x=11", square, None, "x=11", "x=11", square, "12", "11.00001"]
     assert group_votes(answers[3:], "symbolic")[-1] == "11"
-    assert grade(answers, "11", "symbolic") == [True, False, False, True, True, False, False, True]
+    _, grades = graded_votes(answers, "11", "symbolic")
+    assert [i for i, right in enumerate(grades) if right] == [0, 3, 4, 7]
 
 
 def test_where_symbolic_equality_is_not_transitive_equal_votes_are_graded_alike() -> None:
@@ -35,8 +36,8 @@ def test_where_symbolic_equality_is_not_transitive_equal_votes_are_graded_alike(
     first_number = ["50", r"50\%", "0.5"]
     assert group_votes(first_percent, "symbolic") == [r"50\%"] * 3
     assert group_votes(first_number, "symbolic") == ["50", "50", "0.5"]
-    assert grade(first_percent, "0.5", "symbolic") == [True] * 3
-    assert grade(first_number, "0.5", "symbolic") == [False, False, True]
+    assert graded_votes(first_percent, "0.5", "symbolic")[1] == [True] * 3
+    assert graded_votes(first_number, "0.5", "symbolic")[1] == [False, False, True]
 
 
 @without_deadline
@@ -44,17 +45,17 @@ def test_where_symbolic_equality_is_not_transitive_equal_votes_are_graded_alike(
 def test_the_papers_votes_are_normal_forms_and_its_grades_are_those_of_each_answer(
     answers: list[str | None], gold: str
 ) -> None:
-    votes = group_votes(answers)
+    votes, grades = graded_votes(answers, gold)
     assert votes == [None if answer is None else normalise_answer(answer) for answer in answers]
     assert group_votes(votes) == votes
-    assert grade(answers, gold) == [answers_match(answer, gold) for answer in answers]
-    assert grade(votes, gold) == grade(answers, gold)
+    assert grades == [answers_match(answer, gold) for answer in answers]
+    assert graded_votes(votes, gold) == (votes, grades)
 
 
 def test_an_unknown_grader_is_an_input_error_that_lists_the_known_ones() -> None:
     calls = [
         lambda: answers_match(None, "1", "exact"),
-        lambda: grade([], "1", "exact"),
+        lambda: graded_votes([], "1", "exact"),
         lambda: group_votes([], "exact"),
     ]
     for call in calls:

@@ -35,3 +35,9 @@ def test_the_core_imports_neither_edges_nor_upper_layers(name: str) -> None:
     assert f"compute_aligned.{name}" in ours
     assert not loaded & EDGES
     assert ours <= {f"compute_aligned.{core}" for core in [*CORE, "errors"]}
+
+
+def test_scoring_starts_without_the_libraries_that_train_and_sample() -> None:
+    loaded = modules_after_importing("compute_aligned.scoring")
+
+    assert not loaded & {"torch", "transformers", "vllm"}

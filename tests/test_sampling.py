@@ -7,14 +7,13 @@ import jobs
 import pyarrow as pa
 import pytest
 import tiny
-from hypothesis import given
-from hypothesis import strategies as st
 
 from compute_aligned import records, sampling
 from compute_aligned.engines import TransformersEngine
 from compute_aligned.errors import InputError
 from compute_aligned.records import SAMPLES, Problem
-from compute_aligned.sampling import Completion, Prompts, Request, problem_seed, sample_family
+from compute_aligned.sampling import Completion, Prompts, Request, sample_family
+from compute_aligned.seeds import problem_seed
 from compute_aligned.settings import Sampling
 
 SETTINGS = Sampling(num_samples=3, temperature=0.8, max_new_tokens=4, block_size=2)
@@ -114,22 +113,6 @@ def test_blocks_do_not_change_what_is_drawn(draw: Callable[..., pa.Table], size:
     other = draw(Stub(), settings=SETTINGS.model_copy(update={"block_size": size}))
 
     assert other.equals(draw(Stub()))
-
-
-@pytest.mark.parametrize("num_samples", [1, 7, 64, 1_000_000, 2**26])
-@given(st.integers(0, 2**31 - 1))
-def test_no_two_samples_share_a_seed_unless_their_problems_do(num_samples: int, seed: int) -> None:
-    seeds = sorted({problem_seed(f"p{i}", seed, num_samples) for i in range(50)})
-
-    assert all(later - sooner >= num_samples for sooner, later in itertools.pairwise(seeds))
-    assert seeds[0] >= 0
-    assert seeds[-1] + num_samples <= 2**32
-
-
-def test_seeds_of_a_thousand_problems_differ_from_each_other_and_from_other_runs() -> None:
-    seeds = {problem_seed(f"p{i}", run, 64) for i in range(1000) for run in range(3)}
-
-    assert len(seeds) == 3000
 
 
 def test_a_prompt_without_room_for_a_whole_answer_is_named() -> None:

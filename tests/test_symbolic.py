@@ -133,8 +133,8 @@ def test_a_text_that_cannot_be_read_in_time_is_refused_once(
 def test_the_paper_grader_loads_neither_math_verify_nor_sympy() -> None:
     code = """
         import sys
-        from compute_aligned.answers import answers_match, grade
-        assert answers_match("1/2", "0.5") and grade(["2"], "2") == [True]
+        from compute_aligned.answers import answers_match, graded_votes
+        assert answers_match("1/2", "0.5") and graded_votes(["2"], "2") == (["2"], [True])
         assert answers_match("1/2", "0.5", "symbolic")
         assert not {"math_verify", "sympy"} & set(sys.modules)
     """

@@ -18,7 +18,8 @@ from benchmarks.compare import Comparison, Way, children_seconds, clocked
 from compute_aligned import config, models, problems
 from compute_aligned.engines import ENGINES
 from compute_aligned.records import Problem
-from compute_aligned.sampling import Request, encode, problem_seed
+from compute_aligned.sampling import Request, encode
+from compute_aligned.seeds import problem_seed
 from compute_aligned.settings import Sampling
 
 FAMILY = "sft_passn"

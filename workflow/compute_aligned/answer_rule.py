@@ -35,6 +35,7 @@ _NUMBER = re.compile(
 _THOUSANDS = re.compile(r"(?<![0-9A-Za-z_.,])[0-9]{1,3}(?:,[0-9]{3})++(?!,?[0-9A-Za-z_])")
 
 _TOKEN = re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z])|\$|\s+|[^\\$\s]+|\\")
+_PLAIN = re.compile(r"[^\\$\s]*")  # a single token that nothing is done to
 _REWRITTEN = {r"\left": "", r"\right": "", r"\dfrac": r"\frac", r"\tfrac": r"\frac"}
 
 _DECIMAL = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
@@ -45,6 +46,7 @@ _SCALAR = re.compile(
 _TOLERANCE = Fraction(1, 10_000)
 # The largest exponent of a double, and more digits than any number of that range needs at the
 # tolerance: what an exact fraction costs is bounded. Without traps an overflow is an infinity.
+_FEW = 18  # digits of a whole number that needs no context to bound it
 _BOUNDED = Context(prec=400, Emin=-400, Emax=308, traps=[])
 
 
@@ -92,6 +94,8 @@ def normalise_answer(text: str) -> str:
     Drops ``\left``, ``\right``, white space and outer pairs of ``$``; ``\dfrac`` and ``\tfrac``
     become ``\frac``. Idempotent.
     """
+    if _PLAIN.fullmatch(text):
+        return text
     rewritten = (_REWRITTEN.get(token, token) for token in _TOKEN.findall(text))
     tokens = [token for token in rewritten if token and not token[-1].isspace()]
     outer = 0
@@ -107,6 +111,8 @@ def _end_command(token: str) -> str:
 
 def _scalar(text: str) -> Fraction | None:
     """Return the value of a normalised text that is a scalar of the rule, else None."""
+    if len(text) <= _FEW and text.isascii() and text.isdigit():
+        return Fraction(int(text))
     match = _SCALAR.fullmatch(text)
     if match is None:
         return None
@@ -128,5 +134,4 @@ def scalars_match(first: str, second: str) -> bool | None:
 
 def paper_match(first: str, second: str) -> bool:
     """The paper's equality of normalised texts: scalars within the tolerance, else equal text."""
-    as_scalars = scalars_match(first, second)
-    return first == second if as_scalars is None else as_scalars
+    return first == second or scalars_match(first, second) is True

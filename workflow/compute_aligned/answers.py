@@ -13,7 +13,14 @@ from compute_aligned.answer_rule import extract_answer, normalise_answer, paper_
 from compute_aligned.errors import InputError
 from compute_aligned.symbolic import SymbolicMatch
 
-__all__ = ["GRADERS", "answers_match", "extract_answer", "grade", "group_votes", "normalise_answer"]
+__all__ = [
+    "GRADERS",
+    "answers_match",
+    "extract_answer",
+    "graded_votes",
+    "group_votes",
+    "normalise_answer",
+]
 
 Equality = Callable[[str, str], bool]
 """A reflexive, symmetric relation on normalised texts; transitive only for equality as text."""
@@ -91,23 +98,25 @@ def group_votes(answers: Sequence[str | None], grader: str = "paper") -> list[st
     return [None if text is None else group[normalised[text]] for text in answers]
 
 
-def grade(answers: Sequence[str | None], gold: str, grader: str = "paper") -> list[bool]:
-    """Grade the answers to one problem, each by the representative of its vote (`group_votes`).
+def graded_votes(
+    answers: Sequence[str | None], gold: str, grader: str = "paper"
+) -> tuple[list[str | None], list[bool]]:
+    """Group the answers to one problem, and grade each by the representative of its vote.
 
     So equal votes are equally correct, and maj@1 is the share of correct answers. Each distinct
     vote is compared with the gold answer once.
 
     Args:
-        answers: The m extracted answers to one problem; None is not correct.
+        answers: The m extracted answers; None is not correct.
         gold: The gold answer, without a box.
         grader: A key of `GRADERS`.
 
     Returns:
-        m verdicts, in the order of the answers.
+        m votes, as `group_votes` has them, and m verdicts, in the order of the answers.
 
     Raises:
         InputError: The grader is unknown, or its package is not installed.
     """
     votes = group_votes(answers, grader)
     verdicts = {vote: answers_match(vote, gold, grader) for vote in dict.fromkeys(votes)}
-    return [verdicts[vote] for vote in votes]
+    return votes, [verdicts[vote] for vote in votes]

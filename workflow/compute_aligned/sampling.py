@@ -22,9 +22,8 @@ from compute_aligned.errors import InputError
 from compute_aligned.models import check_length, encode_prompt
 from compute_aligned.progress import notice, track
 from compute_aligned.records import SAMPLES, Problem, read_table, write_table
+from compute_aligned.seeds import problem_seed
 from compute_aligned.settings import Sampling
-
-SEEDS = 2**32  # torch's generator takes more bits of a seed on a GPU, but these on a CPU
 
 Prompts = dict[str, list[int]]  # problem id to the token ids of its prompt
 
@@ -168,16 +167,6 @@ def draw(engine: Engine, branch: str, block: Prompts, settings: Sampling, seed: 
         for problem, completions in zip(block, engine.sample(requests), strict=True)
         for index, completion in enumerate(completions)
     ]
-
-
-def problem_seed(problem: str, seed: int, num_samples: int) -> int:
-    """The seed of a problem's first sample; sample i of the problem uses this plus i.
-
-    Seeds of two problems are at least ``num_samples`` apart, or equal with probability
-    ``num_samples / 2**32``.
-    """
-    digest = hashlib.blake2b(f"{seed}:{problem}".encode(), digest_size=16).digest()
-    return int.from_bytes(digest, "big") % (SEEDS // num_samples) * num_samples
 
 
 def relabelled(samples: pa.Table, branch: str) -> pa.Table:

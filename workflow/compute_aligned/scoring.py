@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from compute_aligned.answers import extract_answer, grade, group_votes
+from compute_aligned.answers import extract_answer, graded_votes
 from compute_aligned.errors import InputError
 from compute_aligned.estimators import expected_max, maj_at_ks, pass_at_k, plurality_correct
 from compute_aligned.progress import track
 from compute_aligned.records import SAMPLES, Problem
-from compute_aligned.sampling import problem_seed
+from compute_aligned.seeds import problem_seed
 from compute_aligned.settings import Metric, budgets_up_to
 
 
@@ -40,8 +40,9 @@ def score(samples: pa.Table, problems: list[Problem], grader: str) -> list[dict]
     rows = []
     groups = list(by_problem(samples))
     for branch, problem, texts, lengths, finished in track(groups, "scoring", len(groups)):
-        answers = group_votes([extract_answer(text) for text in texts], grader)
-        correct = grade(answers, gold[problem], grader)
+        answers, correct = graded_votes(
+            [extract_answer(text) for text in texts], gold[problem], grader
+        )
         rows.append(
             {
                 "branch": branch,
