@@ -95,7 +95,7 @@ def engine(request: pytest.FixtureRequest, folder: Path) -> Engine:
 def requests(count: int) -> list[Request]:
     _, tokenizer = tiny.build()
     return [
-        Request(models.encode_prompt(tokenizer, p.prompt), 1000 * i)
+        Request(tiny.encode_prompt(tokenizer, p.prompt), 1000 * i)
         for i, p in enumerate(tiny.problems(count))
     ]
 
@@ -145,7 +145,7 @@ def p_value(drawn: Counter[Completion], expected: Distribution) -> float:
 
 def test_samples_have_exactly_the_distribution_that_the_settings_describe(engine: Engine) -> None:
     model, tokenizer = tiny.build(dtype=torch.float32)
-    prompt = models.encode_prompt(tokenizer, "12*3=")
+    prompt = tiny.encode_prompt(tokenizer, "12*3=")
     seeds = [Request(prompt, SETTINGS.num_samples * i) for i in range(100)]
 
     drawn = Counter(itertools.chain(*engine.sample(seeds)))
@@ -163,7 +163,7 @@ def test_suppressed_tokens_are_never_drawn(
     engine: Engine, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, tokenizer = tiny.build(dtype=torch.float32)
-    prompt = models.encode_prompt(tokenizer, "12*3=")
+    prompt = tiny.encode_prompt(tokenizer, "12*3=")
     model.generation_config.suppress_tokens = tokenizer.convert_tokens_to_ids(["3", "="])
     models.save(model, tokenizer, tmp_path)
     if isinstance(engine, VllmEngine):  # which reads them as it starts

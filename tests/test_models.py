@@ -13,30 +13,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from compute_aligned import models, scratch
+from compute_aligned import models
 from compute_aligned.errors import InputError
 from compute_aligned.model_settings import PretrainedModel, ScratchModel
 
-DIGITS = list("0123456789*=")
-WORDS = ["<12>", "two", "x", "=", "100"]
-
 Ids = list[list[int]]
-
-
-def word_tokenizer() -> Any:
-    return scratch.build_tokenizer(
-        tiny.SHAPE.model_copy(update={"split": "words", "vocabulary": " ".join(WORDS)})
-    )
-
-
-def test_the_numbers_of_a_range_are_a_token_each() -> None:
-    shape = tiny.SHAPE.model_copy(update={"split": "words", "vocabulary": "1..12 ="})
-    tokenizer = scratch.build_tokenizer(shape)
-
-    prompt = models.encode_prompt(tokenizer, "12 3 =")
-
-    assert tokenizer.convert_ids_to_tokens(prompt) == ["12", "3", "="]
-    assert len(tokenizer) == 13 + 3  # padding, end, unknown
 
 
 def ragged(seed: int, rows: int = 6) -> tuple[Ids, Ids]:
@@ -77,8 +58,8 @@ def test_token_log_probs_are_those_of_one_prefix_at_a_time(temperature: float) -
 @torch.no_grad()
 def test_a_sequence_log_prob_is_the_sum_over_its_tokens_and_its_end() -> None:
     model, tokenizer = tiny.build()
-    prompt = models.encode_prompt(tokenizer, "12*3=")
-    completion = models.encode_completion(tokenizer, "36")
+    prompt = tiny.encode_prompt(tokenizer, "12*3=")
+    completion = tiny.encode_completion(tokenizer, "36")
     assert completion[-1] == tokenizer.eos_token_id
 
     batch = models.collate([prompt], [completion], tokenizer.pad_token_id)
@@ -132,7 +113,7 @@ def test_what_the_padding_token_means_to_the_model_changes_nothing() -> None:
 @torch.no_grad()
 def test_suppressed_tokens_have_no_probability_and_the_others_share_it() -> None:
     model, tokenizer = tiny.build()
-    prompt = models.encode_prompt(tokenizer, "12*3=")
+    prompt = tiny.encode_prompt(tokenizer, "12*3=")
     everything = models.collate([prompt] * 15, [[token] for token in range(15)], 0)
     before = models.token_log_probs(model, everything).exp()[:, 0]
 
@@ -145,98 +126,19 @@ def test_suppressed_tokens_have_no_probability_and_the_others_share_it() -> None
     assert torch.allclose(after, expected / expected.sum(), atol=1e-6)
 
 
-# --- tokens -----------------------------------------------------------------------------------
-
-
-@given(st.lists(st.sampled_from(DIGITS), min_size=1).map("".join))
-def test_characters_survive_the_tokenizer_one_token_each(text: str) -> None:
-    tokenizer = scratch.build_tokenizer(tiny.SHAPE)
-
-    ids = models.encode_completion(tokenizer, text)
-
-    assert len(ids) == len(text) + 1
-    assert tokenizer.decode(ids, skip_special_tokens=True) == text
-
-
-@given(st.lists(st.sampled_from(WORDS), min_size=1).map(" ".join))
-def test_words_survive_the_tokenizer_one_token_each(text: str) -> None:
-    tokenizer = word_tokenizer()
-
-    ids = models.encode_completion(tokenizer, text)
-
-    assert len(ids) == len(text.split()) + 1
-    assert tokenizer.decode(ids, skip_special_tokens=True) == text
-
-
-@pytest.mark.parametrize(
-    ("tokenizer", "text"),
-    [
-        (scratch.build_tokenizer(tiny.SHAPE), "12+3="),
-        (scratch.build_tokenizer(tiny.SHAPE), "12\n3="),
-        (word_tokenizer(), "two 101"),
-    ],
-)
-def test_text_outside_the_vocabulary_is_refused(tokenizer: Any, text: str) -> None:
-    for encode in (models.encode_prompt, models.encode_completion):
-        with pytest.raises(InputError, match=r"not in the model's vocabulary[^$]*remedy"):
-            encode(tokenizer, text)
-
-
-PROTEINS = tiny.SHAPE.model_copy(
-    update={"vocabulary": "A C D I", "prompt_only": ("Input: ", " \n Output:")}
-)
-
-
-def test_pieces_of_prompts_are_one_token_each_white_space_included(tmp_path: Path) -> None:
-    model, built = models.build(PROTEINS, 0, torch.float32)
-    models.save(model, built, tmp_path)
-
-    for tokenizer in (built, models.load_tokenizer(tmp_path)):
-        ids = models.encode_prompt(tokenizer, "Input: IACI \n Output:")
-        tokens = tokenizer.convert_ids_to_tokens(ids)
-        assert tokens == ["Input: ", "I", "A", "C", "I", " \n Output:"]
-        with pytest.raises(InputError, match="not in the model's vocabulary"):
-            models.encode_prompt(tokenizer, "Input: IA CI \n Output:")
+# --- building, loading, saving ----------------------------------------------------------------
 
 
 def test_pieces_of_prompts_are_suppressed_in_the_saved_model_too(tmp_path: Path) -> None:
-    model, tokenizer = models.build(PROTEINS, 0, torch.float32)
+    model, tokenizer = models.build(tiny.PROTEINS, 0, torch.float32)
     models.save(model, tokenizer, tmp_path)
 
     loaded, _ = models.load(tmp_path, torch.float32)
 
-    wanted = tokenizer.convert_tokens_to_ids(list(PROTEINS.prompt_only))
+    wanted = tokenizer.convert_tokens_to_ids(list(tiny.PROTEINS.prompt_only))
     assert loaded.generation_config.suppress_tokens == wanted
     logits = models.suppress(loaded, torch.zeros(2, len(tokenizer)))
     assert logits.isneginf().nonzero()[:, 1].tolist() == wanted * 2
-
-
-def test_an_empty_prompt_is_the_token_that_begins_a_text() -> None:
-    tokenizer = scratch.build_tokenizer(PROTEINS)
-    assert models.encode_prompt(tokenizer, "") == [tokenizer.bos_token_id]
-    assert tokenizer.bos_token_id is not None
-
-    tokenizer.bos_token = None
-    with pytest.raises(ValueError, match="no token for an empty prompt"):
-        models.encode_prompt(tokenizer, "")
-
-
-def test_a_chat_template_is_applied_to_the_prompt_alone() -> None:
-    tokenizer = scratch.build_tokenizer(tiny.SHAPE)
-    tokenizer.chat_template = "{% for m in messages %}={{ m['content'] }}{% endfor %}{{ '*' }}"
-
-    plain = models.encode_prompt(tokenizer, "=12*")
-
-    assert models.encode_prompt(tokenizer, "12", chat_template=True) == plain
-
-
-def test_a_problem_too_long_for_the_model_is_named() -> None:
-    models.check_length("problem a", 24, 24)
-    with pytest.raises(InputError, match="problem a: prompt and completion take 25 tokens"):
-        models.check_length("problem a", 25, 24)
-
-
-# --- building, loading, saving ----------------------------------------------------------------
 
 
 def test_a_model_from_scratch_is_a_function_of_its_seed() -> None:
@@ -250,7 +152,7 @@ def test_a_model_from_scratch_is_a_function_of_its_seed() -> None:
 
 def test_the_number_of_parameters_follows_from_the_settings() -> None:
     shape = ScratchModel(
-        vocabulary=" ".join(DIGITS),
+        vocabulary="0 1 2 3 4 5 6 7 8 9 * =",
         hidden_size=8,
         intermediate_size=16,
         layers=1,
@@ -269,13 +171,13 @@ def test_the_number_of_parameters_follows_from_the_settings() -> None:
 @torch.no_grad()
 def test_a_saved_model_loads_with_the_same_logits_and_tokens(tmp_path: Path) -> None:
     model, tokenizer = tiny.build(dtype=torch.float32)
-    ids = torch.tensor([models.encode_prompt(tokenizer, "12*3=")])
+    ids = torch.tensor([tiny.encode_prompt(tokenizer, "12*3=")])
 
     models.save(model, tokenizer, tmp_path)
     loaded, read = models.load(tmp_path, torch.float32)
 
     assert torch.equal(loaded(ids).logits, model(ids).logits)
-    assert models.encode_prompt(read, "12*3=") == ids[0].tolist()
+    assert tiny.encode_prompt(read, "12*3=") == ids[0].tolist()
     assert read.pad_token_id == tokenizer.pad_token_id
     assert read.eos_token_id == tokenizer.eos_token_id
 

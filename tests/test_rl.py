@@ -8,7 +8,7 @@ import pytest
 import tiny
 import torch
 
-from compute_aligned import experience, models, rl
+from compute_aligned import experience, rl
 from compute_aligned.errors import InputError
 from compute_aligned.experience import Experience, Gains, Objective, Row, Task
 from compute_aligned.grading import REWARDS, Grades
@@ -429,7 +429,7 @@ def test_a_reward_that_is_no_number_is_an_error_that_names_the_problem(
 def test_a_prompt_without_room_for_a_completion_is_an_error_that_names_it() -> None:
     _, tokenizer = tiny.build()
     problems = tiny.problems(3)
-    longest = max(len(models.encode_prompt(tokenizer, p.prompt)) for p in problems)
+    longest = max(len(tiny.encode_prompt(tokenizer, p.prompt)) for p in problems)
 
     experience.encode(tokenizer, problems, 5, longest + 5, chat_template=False)
     with pytest.raises(InputError) as caught:

@@ -4,7 +4,6 @@ import pytest
 import tiny
 import torch
 
-from compute_aligned import models
 from compute_aligned.decoding import token_distribution
 from compute_aligned.rollouts import Rollouts, draw, rollout_noise
 from compute_aligned.settings import Decoding
@@ -14,7 +13,7 @@ NOBODY = -1  # an end of sequence that no model writes
 
 
 def prompts(tokenizer: Any, count: int = 5) -> list[list[int]]:
-    return [models.encode_prompt(tokenizer, p.prompt) for p in tiny.problems(count)]
+    return [tiny.encode_prompt(tokenizer, p.prompt) for p in tiny.problems(count)]
 
 
 def completion_by_hand(

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from compute_aligned import models
+from compute_aligned import models, tokens
 from compute_aligned.model_settings import ScratchModel
 from compute_aligned.records import Problem
 
@@ -15,6 +15,9 @@ SHAPE = ScratchModel(
     layers=2,
     heads=1,
     max_length=24,
+)
+PROTEINS = SHAPE.model_copy(
+    update={"vocabulary": "A C D I", "prompt_only": ("Input: ", " \n Output:")}
 )
 
 
@@ -34,3 +37,13 @@ def problems(count: int) -> list[Problem]:
     return [
         Problem(id=f"{a}*3", group=f"{a}*3", prompt=f"{a}*3=", answer=str(a * 3)) for a in pairs
     ]
+
+
+def encode_prompt(tokenizer: Any, prompt: str, chat_template: bool = False) -> list[int]:
+    """The token ids of one prompt."""
+    return tokens.encode_prompts(tokenizer, [prompt], chat_template)[0]
+
+
+def encode_completion(tokenizer: Any, text: str) -> list[int]:
+    """The token ids of one completion."""
+    return tokens.encode_completions(tokenizer, [text])[0]

@@ -89,6 +89,8 @@ def group_votes(answers: Sequence[str | None], grader: str = "paper") -> list[st
     """
     same_vote = _grader(grader).same_vote
     normalised = {text: normalise_answer(text) for text in answers if text is not None}
+    if same_vote is operator.eq:  # normal forms: each is its own group
+        return [None if text is None else normalised[text] for text in answers]
     representatives: list[str] = []
     group: dict[str, str] = {}
     for text in dict.fromkeys(normalised.values()):

@@ -5,6 +5,7 @@ completion is: the tokenizer's end-of-sequence token ends it and counts, but is 
 """
 
 import gc
+import itertools
 import os
 import warnings
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from compute_aligned.models import load
 from compute_aligned.rollouts import draw
 from compute_aligned.sampling import Completion, Engine, Request
 from compute_aligned.settings import Sampling
+from compute_aligned.tokens import decode_completions
 
 MAX_SEQUENCES = 512  # completions that vLLM works on at the same time
 CPU_BLOCK = 128  # tokens; vLLM hands out its cache in such blocks on CPU
@@ -39,12 +41,17 @@ class _Engine:
         if longest + self._settings.max_new_tokens > self._max_length:
             raise ValueError(f"a prompt of {longest} tokens leaves too little room to answer")
 
-    def _completion(self, ids: list[int]) -> Completion:
-        finished = ids[-1] == self._tokenizer.eos_token_id
-        kept = ids[:-1] if finished else ids
-        return Completion(
-            self._tokenizer.decode(kept, skip_special_tokens=True), len(ids), finished
+    def _completions(self, groups: list[list[list[int]]]) -> list[list[Completion]]:
+        """The completions of every request, from the token ids that were drawn."""
+        eos = self._tokenizer.eos_token_id
+        drawn = [ids for group in groups for ids in group]
+        finished = [ids[-1] == eos for ids in drawn]
+        texts = decode_completions(
+            self._tokenizer,
+            [ids[:-1] if done else ids for ids, done in zip(drawn, finished, strict=True)],
         )
+        completions = map(Completion, texts, map(len, drawn), finished)
+        return [list(itertools.islice(completions, len(group))) for group in groups]
 
 
 class VllmEngine(_Engine):
@@ -107,10 +114,12 @@ class VllmEngine(_Engine):
 
     def sample(self, requests: list[Request]) -> list[list[Completion]]:
         """Draw ``num_samples`` completions a request, each request with its own seed."""
-        return [
-            [self._completion(list(sample.token_ids)) for sample in output.outputs]
-            for output in self.generate(requests)
-        ]
+        return self._completions(
+            [
+                [list(sample.token_ids) for sample in output.outputs]
+                for output in self.generate(requests)
+            ]
+        )
 
     def generate(self, requests: list[Request], logprobs: int | None = None) -> list[Any]:
         """VLLM's own outputs, with the chosen tokens' log-probabilities where asked for."""
@@ -220,7 +229,7 @@ class TransformersEngine(_Engine):
             tokenizer.eos_token_id,
             tokenizer.pad_token_id,
         )
-        return [[self._completion(ids) for ids in group] for group in rollouts.completions]
+        return self._completions(rollouts.completions)
 
 
 ENGINES: dict[str, Callable[..., Engine]] = {"vllm": VllmEngine, "transformers": TransformersEngine}

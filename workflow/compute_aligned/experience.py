@@ -6,6 +6,7 @@ Everything here is without gradients; :mod:`compute_aligned.rl` learns from it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -13,12 +14,12 @@ from torch import Tensor
 
 from compute_aligned.errors import InputError
 from compute_aligned.grading import REWARDS, Grades
-from compute_aligned.models import check_length, encode_prompt
 from compute_aligned.policy import group_advantages, penalise_all_wrong
 from compute_aligned.records import Problem
 from compute_aligned.rollouts import Rollouts, draw, rollout_noise
 from compute_aligned.settings import Rl
 from compute_aligned.strategies import Strategy, UpdateForm
+from compute_aligned.tokens import check_length, decode_completions, encode_prompts
 from compute_aligned.training import quantiles
 from compute_aligned.update_weights import SUCCESS_ESTIMATES, RolloutGroups
 
@@ -56,7 +57,8 @@ def encode(
         InputError: A prompt is too long, or has no token for some of its text.
 
     """
-    tasks = [(p, encode_prompt(tokenizer, p.prompt, chat_template)) for p in problems]
+    prompts = encode_prompts(tokenizer, [p.prompt for p in problems], chat_template)
+    tasks = list(zip(problems, prompts, strict=True))
     for problem, prompt in tasks:
         check_length(f"problem {problem.id}", len(prompt) + max_new_tokens, max_length)
     return tasks
@@ -119,9 +121,10 @@ def collect(
     rollouts = draw(
         model, prompts, noise, settings.rollout, tokenizer.eos_token_id, tokenizer.pad_token_id
     )
+    decoded = iter(decode_completions(tokenizer, list(chain.from_iterable(rollouts.completions))))
     grades = []
-    for (problem, _), completions in zip(tasks, rollouts.completions, strict=True):
-        texts = tokenizer.batch_decode(completions, skip_special_tokens=True)
+    for problem, _ in tasks:
+        texts = list(islice(decoded, settings.group_size))
         grades.append(REWARDS[settings.reward](problem, texts, objective.grader))
         _check_finite(problem, texts, grades[-1].rewards)
     return Experience(prompts, rollouts, grades)

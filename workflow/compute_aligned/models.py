@@ -98,59 +98,7 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-# --- tokens -----------------------------------------------------------------------------------
-
-
-def encode_prompt(tokenizer: Any, prompt: str, chat_template: bool = False) -> list[int]:
-    """The token ids of a prompt, as training and both sampling engines see it.
-
-    An empty prompt is the beginning-of-sequence token.
-
-    Raises:
-        InputError: The prompt has a character or word that is not in the vocabulary.
-        ValueError: The prompt is empty, and the tokenizer has no beginning-of-sequence token.
-
-    """
-    if chat_template:
-        message = [{"role": "user", "content": prompt}]
-        return list(
-            tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=False)
-        )
-    if not prompt and tokenizer.bos_token_id is None:
-        raise ValueError("this tokenizer has no token for an empty prompt")
-    ids = list(tokenizer(prompt)["input_ids"])
-    return _known(tokenizer, prompt, ids) or [tokenizer.bos_token_id]
-
-
-def encode_completion(tokenizer: Any, text: str) -> list[int]:
-    """The token ids of a completion, the end-of-sequence token included."""
-    ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    return [*_known(tokenizer, text, ids), tokenizer.eos_token_id]
-
-
-def check_length(where: str, num_tokens: int, max_length: int) -> None:
-    """Check that a prompt with its completion fits the model, before hours are spent on others.
-
-    Raises:
-        InputError: It is longer than ``max_length`` tokens.
-
-    """
-    if num_tokens > max_length:
-        raise InputError(
-            where,
-            f"prompt and completion take {num_tokens} tokens, the model {max_length}",
-            "raise model.max_length in the scale's file, or leave the problem out",
-        )
-
-
-def _known(tokenizer: Any, text: str, ids: list[int]) -> list[int]:
-    if tokenizer.unk_token_id in ids:
-        raise InputError(
-            f"text {text[:60]!r}",
-            "it has a token that is not in the model's vocabulary",
-            "add it to model.vocabulary in the scale's file",
-        )
-    return ids
+# --- batches ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from compute_aligned.errors import InputError
-from compute_aligned.models import check_length, encode_prompt
 from compute_aligned.progress import notice, track
 from compute_aligned.records import SAMPLES, Problem, read_table, write_table
 from compute_aligned.seeds import problem_seed
 from compute_aligned.settings import Sampling
+from compute_aligned.tokens import check_length, encode_prompts
 
 Prompts = dict[str, list[int]]  # problem id to the token ids of its prompt
 
@@ -82,7 +82,8 @@ def encode(
         InputError: A prompt is too long, or has no token for some of its text.
 
     """
-    prompts = {p.id: encode_prompt(tokenizer, p.prompt, chat_template) for p in problems}
+    encoded = encode_prompts(tokenizer, [p.prompt for p in problems], chat_template)
+    prompts = {p.id: ids for p, ids in zip(problems, encoded, strict=True)}
     for problem, prompt in prompts.items():
         check_length(f"problem {problem}", len(prompt) + max_new_tokens, max_length)
     return prompts

@@ -42,7 +42,8 @@ def build(settings: ScratchModel, seed: int, dtype: torch.dtype) -> tuple[Any, A
 def build_tokenizer(settings: ScratchModel) -> PreTrainedTokenizerFast:
     """A tokenizer with one token for each entry of the vocabulary, cutting characters or words.
 
-    As in GPT-2, the token that ends a text stands for its beginning too, see :func:`encode_prompt`.
+    As in GPT-2, the token that ends a text stands for its beginning too, see
+    :func:`tokens.encode_prompts`.
     """
     characters = settings.split == "characters"
     words = [PAD, EOS, UNKNOWN, *settings.tokens]

@@ -19,17 +19,15 @@ from compute_aligned.errors import InputError
 from compute_aligned.margins import sequence_losses, step_noise
 from compute_aligned.models import (
     Batch,
-    check_length,
     chosen_log_probs,
     collate,
     completion_logits,
-    encode_completion,
-    encode_prompt,
 )
 from compute_aligned.progress import notice, track
 from compute_aligned.records import Problem
 from compute_aligned.settings import Sft
 from compute_aligned.strategies import Strategy
+from compute_aligned.tokens import check_length, encode_completions, encode_prompts
 from compute_aligned.training import (
     adamw,
     batch_indices,
@@ -62,13 +60,11 @@ def encode(
         InputError: A problem is too long, has no such target, or no token for some of its text.
 
     """
-    examples = []
-    for problem in problems:
-        prompt = encode_prompt(tokenizer, problem.prompt, chat_template)
-        completion = encode_completion(tokenizer, problem.target(target))
+    prompts = encode_prompts(tokenizer, [p.prompt for p in problems], chat_template)
+    completions = encode_completions(tokenizer, [p.target(target) for p in problems])
+    for problem, prompt, completion in zip(problems, prompts, completions, strict=True):
         check_length(f"problem {problem.id}", len(prompt) + len(completion), max_length)
-        examples.append((prompt, completion))
-    return examples
+    return list(zip(prompts, completions, strict=True))
 
 
 @dataclass
