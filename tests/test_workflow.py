@@ -10,12 +10,14 @@ from runs import ROOT, copy_repository, snakemake
 
 from compute_aligned import config
 from compute_aligned.cost import lines
+from compute_aligned.finished import Finished
 from compute_aligned.workload import plan
 
 TARGETS = [
     "results/smoke/tables/table2.csv",
     "results/smoke/tables/table2.md",
     "results/smoke/tables/table2.tex",
+    "results/smoke/tables/table2.html",
     "paper_figures/smoke/figure1.pdf",
     "paper_figures/smoke/figure1.png",
     "results/smoke/tables/table_a7.csv",
@@ -24,6 +26,9 @@ TARGETS = [
     "paper_figures/smoke/figure_a7.pdf",
     "results/smoke/claims.csv",
     "results/smoke/claims.md",
+    "results/smoke/claims.html",
+    "results/smoke/settings.html",
+    "results/smoke/timings.html",
     "paper_figures/smoke/claims.pdf",
     "paper_figures/smoke/claims.png",
 ]
@@ -88,7 +93,7 @@ def test_every_job_of_the_estimate_has_a_benchmark_file_and_no_other_job_has(
 
     written = [str(path.relative_to(folder)) for path in folder.rglob("*.tsv")]
     assert sorted(job.benchmark for job in jobs) == sorted(written)
-    whole = lines(jobs, config.read_scale("smoke"), "vllm", folder)[-1].cost
+    whole = lines(jobs, config.read_scale("smoke"), "vllm", Finished(finished, "smoke"))[-1].cost
     assert whole.finished == len(written)
     assert whole.actual_seconds > 0
     assert whole.actual_memory_bytes > 10**8
@@ -111,7 +116,7 @@ def test_verdicts_are_judged_anew_on_finished_scores(finished: Path) -> None:
     verdicts = (finished / "results/smoke/claims.md").read_text()
     assert "not run" in verdicts  # smoke samples 8, which some claims are not about
     (finished / "paper_figures/smoke/claims.png").unlink()
-    assert planned(finished) == {"claims": 1}
+    assert planned(finished) == {"claims": 1, "timings": 1}
     assert snakemake(finished, "--cores", "1", "paper_figures/smoke/claims.png").returncode == 0
     assert (finished / "results/smoke/claims.md").read_text() == verdicts
 
@@ -120,7 +125,7 @@ def test_a_changed_contrast_changes_the_verdicts_alone(finished: Path) -> None:
     jobs = planned_after(
         finished, "claim_contrasts.tsv", "\tpass@k\t1\tbelow", "\tpass@k\t2\tbelow"
     )
-    assert jobs == {"claims": 1}
+    assert jobs == {"claims": 1, "timings": 1}
 
 
 def test_switching_conda_on_retrains_nothing(finished: Path) -> None:
