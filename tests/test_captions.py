@@ -80,7 +80,7 @@ def test_a_form_of_somebody_else_is_described_by_the_title() -> None:
 def test_the_caption_of_the_verdicts_names_every_family_with_its_samples() -> None:
     families = claim_sheets.families_at("laptop")
 
-    text = captions.of_claims("laptop", {family: (0, 1) for family in families})
+    text = captions.of_claims("laptop", dict.fromkeys(families, (0, 1)))
 
     assert f"{len(claim_sheets.read_claims())} claims" in text
     assert [family for family in families if f"Family {family} at scale laptop" not in text] == []

@@ -21,7 +21,7 @@ SHOWS = {
         f"{_PAPER}."
     ),
     ("figure", "levels"): (
-        "Levels of {metric} against k, with bands for 95% intervals; at the right " f"{_PAPER}."
+        f"Levels of {{metric}} against k, with bands for 95% intervals; at the right {_PAPER}."
     ),
     ("table", "weights"): "S(p), SFT weight and RL weight of every strategy.",
     ("figure", "weights_sft"): "The SFT weight of every strategy against p, on a logarithmic axis.",
@@ -63,8 +63,8 @@ SHOWS = {
         "with 95% interval, median, largest, and how often it is undefined."
     ),
     ("figure", "diagonal"): (
-        "How rho = a/(a - C), what the scalar update keeps of a derivative over the whole of it, is "
-        "distributed over problems: a panel a model, with lines at 1, mean and median."
+        "How rho = a/(a - C), what the scalar update keeps of a derivative over the whole of it, "
+        "is distributed over problems: a panel a model, with lines at 1, mean and median."
     ),
     ("table", "activity"): (
         "Log-probability and weight of the sequences in a training batch, at the start and the "
@@ -146,4 +146,3 @@ def _seeds(seeds: Sequence[int]) -> str:
 def count(number: int, noun: str) -> str:
     """``1 seed``, ``3 seeds``."""
     return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
-

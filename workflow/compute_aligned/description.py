@@ -103,11 +103,19 @@ def _family_row(run: Run, scale: str, name: str) -> list[str]:
 
 
 def _branch_rows(family: str) -> list[list[str]]:
+    rows = [config.read_branch(family, branch) for branch in config.branches_of(family)]
     return [
-        [family, row.branch, row.label, config.start_of(family, row.branch), row.strategy]
-        + [row.weight_form, row.role]
-        + [" ".join(f"{key}={_words(value)}" for key, value in row.overrides.items())]
-        for row in (config.read_branch(family, branch) for branch in config.branches_of(family))
+        [
+            family,
+            row.branch,
+            row.label,
+            config.start_of(family, row.branch),
+            row.strategy,
+            row.weight_form,
+            row.role,
+            " ".join(f"{key}={_words(value)}" for key, value in row.overrides.items()),
+        ]
+        for row in rows
     ]
 
 

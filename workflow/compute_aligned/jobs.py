@@ -39,6 +39,7 @@ ARTEFACTS = {  # what a job publishes last, by its rule: its provenance lies bes
     "describe": "results/{scale}/settings.html",
     "timings": "results/{scale}/timings.html",
 }
+UNKNOWN = Work()  # that of a job which is only named
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Job:
     rule: str
     family: str
     name: str
-    work: Work = Work()
+    work: Work = UNKNOWN
 
     @property
     def shared(self) -> bool:

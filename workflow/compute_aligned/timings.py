@@ -122,11 +122,14 @@ def tidy(times: Mapping[Job, Times]) -> str:
 def _table(words: Sequence[str], rows: Sequence[tuple[Sequence[str], Times]]) -> Html:
     """A row a sum, below headings for the words that it starts with."""
     cells = [
-        [str(one.jobs), duration(one.wall_seconds), duration(one.cpu_seconds)]
-        + [size(one.memory_bytes)]
-        for _, one in rows
+        [
+            *words_of_one,
+            str(one.jobs),
+            duration(one.wall_seconds),
+            duration(one.cpu_seconds),
+            size(one.memory_bytes),
+        ]
+        for words_of_one, one in rows
     ]
-    shown = [
-        [*map(pages.escape, (*name, *of_one))] for (name, _), of_one in zip(rows, cells, strict=True)
-    ]
+    shown = [[*map(pages.escape, row)] for row in cells]
     return pages.table([*map(pages.escape, (*words, *HEADER))], shown, len(words))

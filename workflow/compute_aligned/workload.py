@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compute_aligned import config
-from compute_aligned.jobs import SHARED, Job, jobs_of
+from compute_aligned.jobs import Job, jobs_of
 from compute_aligned.model_size import parameters
 from compute_aligned.records import Problem
 from compute_aligned.settings import Duration, Engine, Family, Sft

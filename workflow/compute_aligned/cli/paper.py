@@ -68,8 +68,14 @@ def claims(
     ] = None,
 ) -> None:
     """Judge the paper's claims on what was run: verdicts, their contrasts, a figure of them."""
-    from compute_aligned import claim_evidence, claim_figure, claim_page, claim_review
-    from compute_aligned import claim_tables, figures
+    from compute_aligned import (
+        claim_evidence,
+        claim_figure,
+        claim_page,
+        claim_review,
+        claim_tables,
+        figures,
+    )
 
     measured = grouped("--outcomes", outcomes or [])
     graded = grouped("--scores", scores or [])

@@ -22,8 +22,8 @@ def cost(
     """Say what a run takes before it starts, and beside it what the finished jobs took.
 
     Steps, tokens, samples, time, disk and memory, by family and stage. Times come from the scale's
-    block throughput. What a job took is in results/{scale}/benchmarks/, its CPU time in its record of
-    provenance; the ratio is the estimate over that.
+    block throughput. What a job took is in results/{scale}/benchmarks/, its CPU time in its record
+    of provenance; the ratio is the estimate over that.
     """
     from compute_aligned import cost_tables
     from compute_aligned.cost import lines
