@@ -135,7 +135,8 @@ def test_the_report_is_one_page_with_verdicts_first_and_every_item_with_its_capt
         item = config.read_paper_item(Path(path).stem)
         seeds = () if item.analytic else config.read_family("smoke", item.family).seeds
         assert html.escape(captions.of_item(item, "smoke", seeds)) in shown[path]["caption"]
-        assert shown[path]["labels"]["Title"] == item.title
+        label, *_ = shown[path]["labels"].values()
+        assert label == f"{item.item}: {item.title}"
         assert shown[path]["data_uri"].startswith("data:")
     first = json_of(page, "workflow_desc")
     verdicts = (finished / "results/smoke/claims.html").read_text()

@@ -27,14 +27,14 @@ rule claims:
             "results/{scale}/claims.html",
             caption="../report/item.rst",
             category="1. Verdicts",
-            labels={"Title": "What holds of the paper's claims", "Type": "table"},
+            labels={"Shows": "What holds of the paper's claims (table)"},
         ),
         pdf="paper_figures/{scale}/claims.pdf",
         png=report(
             "paper_figures/{scale}/claims.png",
             caption="../report/item.rst",
             category="1. Verdicts",
-            labels={"Title": "Every contrast with its interval", "Type": "figure"},
+            labels={"Shows": "Every contrast with its interval (figure, PNG)"},
         ),
     log:
         "results/{scale}/logs/claims.log",
@@ -49,4 +49,5 @@ rule claims:
         files=claim_files,
     shell:
         "python -m compute_aligned claims --scale {wildcards.scale} --csv {output.csv}"
-        " --md {output.md} --html {output.html} --pdf {output.pdf} --png {output.png} {params.files} &> {log}"
+        " --md {output.md} --html {output.html} --pdf {output.pdf} --png {output.png}"
+        " {params.files} &> {log}"

@@ -71,6 +71,7 @@ def memory_mb(wildcards):
 
 
 def seeds(wildcards, family):
+    """The run's own seeds if it was given any, else those of the family."""
     return scope.seeds_of(RUN, wildcards.scale, family)
 
 
@@ -182,9 +183,10 @@ def item_caption(wildcards):
 
 
 def claims_caption(wildcards):
-    families = claim_sheets.families_at(wildcards.scale)
+    scale = wildcards.scale
+    families = claim_sheets.families_at(scale) + claim_sheets.families_by_sample(scale)
     return captions.of_claims(
-        wildcards.scale, {family: seeds(wildcards, family) for family in families}
+        scale, {family: seeds(wildcards, family) for family in families}
     )
 
 
@@ -194,10 +196,13 @@ def item_subcategory(wildcards):
     return "strategies alone" if item.analytic else item.family
 
 
-def item_labels(kind):
-    """What the report's list of items shows of each, with the type of its file."""
+def item_labels(kind, file):
+    """What the report's list of items shows of each.
+
+    Of labels after the first that have two values, one for each half of a list, Snakemake makes a
+    switch between the halves; so the first says everything, and the second is the same for all.
+    """
     return lambda w: {
-        "Item": w.item,
-        "Title": study.read_paper_item(w.item).title,
-        "Type": kind,
+        kind: f"{w.item}: {study.read_paper_item(w.item).title}",
+        "File": file,
     }

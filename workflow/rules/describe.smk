@@ -18,7 +18,7 @@ rule describe:
             "results/{scale}/settings.html",
             caption="../report/settings.rst",
             category="4. This run",
-            labels={"Title": "Configuration and environment"},
+            labels={"Shows": "Configuration and environment"},
         ),
     log:
         "results/{scale}/logs/describe.log",
@@ -44,7 +44,7 @@ rule timings:
             "results/{scale}/timings.html",
             caption="../report/timings.rst",
             category="4. This run",
-            labels={"Title": "The time each step took"},
+            labels={"Shows": "The time each step took"},
         ),
     log:
         "results/{scale}/logs/timings.log",

@@ -27,7 +27,7 @@ rule table:
             caption="../report/item.rst",
             category="2. Tables",
             subcategory=item_subcategory,
-            labels=item_labels("table"),
+            labels=item_labels("Table", "HTML"),
         ),
     log:
         "results/{scale}/logs/table/{item}.log",
@@ -59,7 +59,7 @@ rule figure:
             caption="../report/item.rst",
             category="3. Figures",
             subcategory=item_subcategory,
-            labels=item_labels("PNG"),
+            labels=item_labels("Figure", "PNG"),
         ),
     log:
         "results/{scale}/logs/figure/{item}.log",
