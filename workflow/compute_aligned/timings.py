@@ -15,7 +15,8 @@ from compute_aligned.work import combined
 
 Key = TypeVar("Key", bound=Hashable)
 LONGEST = 10  # jobs that are listed
-HEADER = ("Jobs", "Wall time", "CPU time", "Largest memory")
+TOTAL = "in total"
+TAKEN = ("Wall time", "CPU time", "Largest memory")
 COLUMNS = ("stage", "rule", "family", "job", "wall_seconds", "cpu_seconds", "memory_bytes")
 
 
@@ -83,8 +84,9 @@ def to_html(times: Mapping[Job, Times], planned: int, scale: str) -> str:
         name = "of all families" if family == SHARED else family
         of_one = [(stage, by_both[family, stage]) for stage in order if (family, stage) in by_both]
         families += [(name, stage, one) for stage, one in of_one]
-        families += [(name, "in total", total)] if len(of_one) > 1 else []
+        families += [(name, TOTAL, total)] if len(of_one) > 1 else []
     longest = sorted(times.items(), key=lambda item: item[1].wall_seconds, reverse=True)[:LONGEST]
+    jobs = [[*map(pages.escape, (job.rule, job.name, *_taken(one)))] for job, one in longest]
     return pages.page(
         f"The time each step took (scale {scale})",
         pages.paragraph(
@@ -94,15 +96,16 @@ def to_html(times: Mapping[Job, Times], planned: int, scale: str) -> str:
             "the run took; a job that was interrupted counts from its last start."
         ),
         pages.heading("By stage"),
-        _table(("Stage",), [([stage], one) for stage, one in [*stages, ("in total", whole)]]),
+        _sums(("Stage",), [([stage], one) for stage, one in [*stages, (TOTAL, whole)]]),
         pages.heading("By family and stage"),
-        _table(("Family", "Stage"), [([name, stage], one) for name, stage, one in families]),
+        _sums(("Family", "Stage"), [([name, stage], one) for name, stage, one in families]),
         pages.heading("The longest jobs"),
-        _table(("Rule", "Job"), [([job.rule, job.name], one) for job, one in longest]),
+        pages.table([*map(pages.escape, ("Rule", "Job", *TAKEN))], jobs, 2),
         pages.paragraph(
-            "From Snakemake's benchmark files; CPU time is what the job's process counted of "
-            "itself. Memory is the largest resident set that Snakemake read, twice a second at "
-            "first and then twice a minute."
+            "Wall time and memory are from Snakemake's benchmark files, memory being the largest "
+            "resident set that it read: twice a second at first, then twice a minute. CPU time is "
+            "what the job's own process counted, or Snakemake's last reading carried on to the end "
+            "where a run by an earlier version has no such count."
         ),
         pages.values(tidy(times)),
     )
@@ -119,17 +122,16 @@ def tidy(times: Mapping[Job, Times]) -> str:
     return text.getvalue()
 
 
-def _table(words: Sequence[str], rows: Sequence[tuple[Sequence[str], Times]]) -> Html:
-    """A row a sum, below headings for the words that it starts with."""
-    cells = [
-        [
-            *words_of_one,
-            str(one.jobs),
-            duration(one.wall_seconds),
-            duration(one.cpu_seconds),
-            size(one.memory_bytes),
-        ]
-        for words_of_one, one in rows
-    ]
-    shown = [[*map(pages.escape, row)] for row in cells]
-    return pages.table([*map(pages.escape, (*words, *HEADER))], shown, len(words))
+def _sums(words: Sequence[str], rows: Sequence[tuple[Sequence[str], Times]]) -> Html:
+    """A row a sum, below headings for the words that it starts with; totals in bold."""
+    shown = []
+    for name, one in rows:
+        cells = [pages.escape(text) for text in (*name, one.jobs, *_taken(one))]
+        total = name[-1] == TOTAL
+        shown.append([Html(f"<b>{cell}</b>") for cell in cells] if total else cells)
+    header = [*map(pages.escape, (*words, "Jobs", *TAKEN))]
+    return pages.table(header, shown, len(words))
+
+
+def _taken(one: Times) -> tuple[str, str, str]:
+    return duration(one.wall_seconds), duration(one.cpu_seconds), size(one.memory_bytes)
