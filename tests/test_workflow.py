@@ -127,7 +127,11 @@ def test_the_report_is_one_page_with_verdicts_first_and_every_item_with_its_capt
         name: [path for of_one in within.values() for path in of_one]
         for name, within in categories.items()
     }
-    assert paths["1. Verdicts"] == ["results/smoke/claims.html", "paper_figures/smoke/claims.png"]
+    assert paths["1. Verdicts"] == [
+        "results/smoke/claims.html",
+        "paper_figures/smoke/claims.pdf",
+        "paper_figures/smoke/claims.png",
+    ]
     assert sorted(paths["2. Tables"]) == sorted(tables)
     assert sorted(paths["3. Figures"]) == sorted(figures)
     assert paths["4. This run"] == ["results/smoke/settings.html", "results/smoke/timings.html"]

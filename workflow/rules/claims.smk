@@ -29,7 +29,13 @@ rule claims:
             category="1. Verdicts",
             labels={"Shows": "What holds of the paper's claims (table)"},
         ),
-        pdf="paper_figures/{scale}/claims.pdf",
+        # as PDF too, which can be enlarged in the report: there are many contrasts
+        pdf=report(
+            "paper_figures/{scale}/claims.pdf",
+            caption="../report/item.rst",
+            category="1. Verdicts",
+            labels={"Shows": "Every contrast with its interval (figure, PDF)"},
+        ),
         png=report(
             "paper_figures/{scale}/claims.png",
             caption="../report/item.rst",
