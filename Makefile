@@ -1,5 +1,6 @@
 # make            set up .venv and run the pipeline at the scale of config/config.yaml
 # make cost       what that run takes, before it starts; after it, estimate against actual
+# make report     a finished run as one page, results/<scale>/report.html; SCALE=smoke for another
 # make test       set up .venv and run every check: lint, types, unit tests, the smoke pipeline
 # make test-slurm the cluster profile on a Slurm of one node, which it starts; part of `make test`
 # make lint       the quick checks only
@@ -12,7 +13,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all cost setup test test-slurm lint bench schemas reference help
+.PHONY: all cost report setup test test-slurm lint bench schemas reference help
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +30,9 @@ all: $(VENV)/run.stamp
 
 cost: $(VENV)/run.stamp
 	python -m compute_aligned cost
+
+report: $(VENV)/run.stamp
+	python -m compute_aligned report $(if $(SCALE),--scale $(SCALE))
 
 setup: $(VENV)/run.stamp $(VENV)/test.stamp
 

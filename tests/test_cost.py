@@ -9,10 +9,12 @@ from typer.testing import CliRunner, Result
 from compute_aligned import config, cost_tables
 from compute_aligned.cli import app
 from compute_aligned.cost import TOTAL, Cost, Line, job_seconds, lines
+from compute_aligned.finished import Finished
+from compute_aligned.jobs import SHARED, Job
 from compute_aligned.settings import Scale
 from compute_aligned.throughput import JobStart, JobStarts, Throughput
 from compute_aligned.work import Work
-from compute_aligned.workload import SHARED, Job, plan
+from compute_aligned.workload import plan
 
 THROUGHPUT = Throughput(
     jobs=JobStarts(
@@ -50,8 +52,12 @@ def scale(**changes: object) -> Scale:
     return config.read_scale("smoke").model_copy(update={"throughput": THROUGHPUT, **changes})
 
 
-def benchmark(folder: Path, job: Job, wall: float, cpu: float, mebibytes: float) -> None:
-    path = folder / job.benchmark
+def finished(root: Path) -> Finished:
+    return Finished(root, "smoke")
+
+
+def benchmark(root: Path, job: Job, wall: float, cpu: float, mebibytes: float) -> None:
+    path = root / "results" / "smoke" / "benchmarks" / job.benchmark
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(HEADER + f"{wall}\t-\t{mebibytes}\t0\t0\t0\t0\t0\t0\t{cpu}\n")
 
@@ -64,7 +70,7 @@ def by_place(found: list[Line]) -> dict[tuple[str, str], Cost]:
 
 
 def test_seconds_are_linear_in_what_jobs_do(tmp_path: Path) -> None:
-    costs = by_place(lines(JOBS, scale(), "vllm", tmp_path))
+    costs = by_place(lines(JOBS, scale(), "vllm", finished(tmp_path)))
 
     assert costs[SHARED, "prepare"].cpu_seconds == SECONDS["prepare"]
     for stage in ("warm-up", "branches", "samples", "report"):
@@ -72,7 +78,7 @@ def test_seconds_are_linear_in_what_jobs_do(tmp_path: Path) -> None:
 
 
 def test_stages_add_up_to_families_and_families_to_the_whole(tmp_path: Path) -> None:
-    costs = by_place(lines(JOBS, scale(), "vllm", tmp_path))
+    costs = by_place(lines(JOBS, scale(), "vllm", finished(tmp_path)))
 
     whole = costs[TOTAL, TOTAL]
     assert whole.cpu_seconds == pytest.approx(sum(SECONDS.values()))
@@ -92,7 +98,7 @@ def test_transformers_samples_at_the_speed_of_training() -> None:
 def test_with_a_gpu_training_and_sampling_are_its_time_and_the_rest_a_core_s(
     tmp_path: Path,
 ) -> None:
-    whole = lines(JOBS, scale(device="cuda"), "vllm", tmp_path)[-1].cost
+    whole = lines(JOBS, scale(device="cuda"), "vllm", finished(tmp_path))[-1].cost
 
     on_gpu = SECONDS["warm-up"] + SECONDS["branches"] + SECONDS["samples"]
     assert whole.gpu_seconds == pytest.approx(on_gpu)
@@ -103,7 +109,7 @@ def test_with_a_gpu_training_and_sampling_are_its_time_and_the_rest_a_core_s(
 def test_a_slower_machine_takes_longer(constant: str, tmp_path: Path) -> None:
     slower = THROUGHPUT.model_copy(update={constant: 2 * getattr(THROUGHPUT, constant)})
     one, two = (
-        lines(JOBS, scale(throughput=t), "vllm", tmp_path)[-1].cost.cpu_seconds
+        lines(JOBS, scale(throughput=t), "vllm", finished(tmp_path))[-1].cost.cpu_seconds
         for t in (THROUGHPUT, slower)
     )
 
@@ -117,7 +123,7 @@ def test_finished_jobs_are_compared_and_no_others(tmp_path: Path) -> None:
     benchmark(tmp_path, JOBS[1], wall=40.0, cpu=6.0, mebibytes=300)
     benchmark(tmp_path, JOBS[4], wall=10.0, cpu=7.0, mebibytes=100)
 
-    costs = by_place(lines(JOBS, scale(), "vllm", tmp_path))
+    costs = by_place(lines(JOBS, scale(), "vllm", finished(tmp_path)))
 
     warmup, whole = costs["adding", "warm-up"], costs[TOTAL, TOTAL]
     assert warmup.actual_seconds == pytest.approx(6 * 40 / 15)  # its clock was read after 15 s
@@ -133,7 +139,7 @@ def test_finished_jobs_are_compared_and_no_others(tmp_path: Path) -> None:
 def test_a_gpu_is_taken_from_start_to_end(tmp_path: Path) -> None:
     benchmark(tmp_path, JOBS[1], wall=40.0, cpu=6.0, mebibytes=300)
 
-    costs = by_place(lines(JOBS, scale(device="cuda"), "vllm", tmp_path))
+    costs = by_place(lines(JOBS, scale(device="cuda"), "vllm", finished(tmp_path)))
 
     assert costs["adding", "warm-up"].actual_seconds == 40.0
 
@@ -141,7 +147,7 @@ def test_a_gpu_is_taken_from_start_to_end(tmp_path: Path) -> None:
 def test_benchmark_files_of_jobs_that_are_no_longer_planned_do_not_count(tmp_path: Path) -> None:
     benchmark(tmp_path, Job("table", "adding", "old_table", Work()), 5.0, 5.0, 100)
 
-    assert lines(JOBS, scale(), "vllm", tmp_path)[-1].cost.finished == 0
+    assert lines(JOBS, scale(), "vllm", finished(tmp_path))[-1].cost.finished == 0
 
 
 # --- what is shown ------------------------------------------------------------------------------
@@ -177,7 +183,7 @@ def test_the_verb_shows_every_family_and_the_whole(root: Path) -> None:
     assert "GPU" not in output
     assert "ratio" not in output  # nothing has run
     jobs = plan("smoke", list(config.read_scale("smoke").families), [], "vllm", root).jobs
-    rows = lines(jobs, config.read_scale("smoke"), "vllm", root)
+    rows = lines(jobs, config.read_scale("smoke"), "vllm", finished(root))
     table, _, _ = output.partition("\n  Expected")
     assert len(table.splitlines()) == 2 + len(rows)  # below the heading, a line for each
 
@@ -198,8 +204,7 @@ def test_the_tidy_file_has_the_counts_of_one_family_and_seed(root: Path) -> None
 
 
 def test_after_a_run_the_verb_shows_estimate_and_actual_side_by_side(root: Path) -> None:
-    folder = root / "results" / "smoke" / "benchmarks"
-    benchmark(folder, Job("train_warmup", "", "sft_passn/seed5", Work()), 12.0, 9.0, 250)
+    benchmark(root, Job("train_warmup", "", "sft_passn/seed5", Work()), 12.0, 9.0, 250)
 
     output = cost_of("--family", "sft_passn", "--seeds", 5).output
 

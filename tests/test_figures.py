@@ -294,3 +294,18 @@ def test_an_unknown_form_names_the_row_and_the_known_forms() -> None:
     assert caught.value.where.endswith("paper_items.tsv: figure1")
     assert "no figure form 'gain'" in caught.value.problem
     assert "gains" in caught.value.remedy
+
+
+def test_a_long_title_takes_more_lines_and_is_not_cut_off() -> None:
+    short, long = (
+        figures.draw(ITEM.model_copy(update={"title": title}), summary_of(), "laptop")
+        for title in ("Gain in pass@k", "Gain in pass@k of many words " * 8)
+    )
+    for figure in (short, long):
+        figure.draw_without_rendering()
+        title = figure._suptitle.get_window_extent()
+        assert title.x1 <= figure.bbox.x1
+        assert title.y1 <= figure.bbox.y1
+        assert all(axes.get_tightbbox().y1 <= title.y0 for axes in figure.axes)
+    heights = [figure._suptitle.get_window_extent().height for figure in (short, long)]
+    assert heights[1] > 2.5 * heights[0]

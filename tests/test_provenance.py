@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
@@ -62,6 +63,26 @@ def test_an_artefact_says_what_made_it(tmp_path: Path, monkeypatch: pytest.Monke
     assert content["machine"].startswith(("Linux", "Darwin"))
     assert content["seconds"] >= 0
     assert before <= datetime.fromisoformat(content["finished"]) <= datetime.now(UTC)
+
+
+def test_the_cpu_time_is_the_process_s_own_with_that_of_its_children(tmp_path: Path) -> None:
+    before = recorded(tmp_path / "model")["cpu_seconds"]
+    burning = "import time\nwhile time.process_time() < 0.5: pass"
+    subprocess.run([sys.executable, "-c", burning], check=True)
+    between = recorded(tmp_path / "model")["cpu_seconds"]
+    start = time.process_time()
+    while time.process_time() < start + 0.5:
+        pass
+    after = recorded(tmp_path / "model")["cpu_seconds"]
+
+    assert between - before >= 0.4
+    assert after - between >= 0.4
+
+
+def test_what_was_recorded_is_read_back(tmp_path: Path) -> None:
+    assert provenance.read(tmp_path / "model") is None
+    content = recorded(tmp_path / "model", seed=3)
+    assert provenance.read(tmp_path / "model") == content
 
 
 def test_facts_that_do_not_apply_are_left_out_and_false_ones_are_not(tmp_path: Path) -> None:

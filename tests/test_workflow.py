@@ -1,21 +1,31 @@
 """The whole DAG at the smoke scale, with real vLLM, in a copy of the repository."""
 
+import csv
+import html
+import json
 import re
 from collections import Counter
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from html_cells import tables_of
 from runs import ROOT, copy_repository, snakemake
 
-from compute_aligned import config
+from compute_aligned import captions, config, reporting
+from compute_aligned.benchmarks import read_benchmark
+from compute_aligned.claim_page import GLANCE
 from compute_aligned.cost import lines
+from compute_aligned.finished import Finished
 from compute_aligned.workload import plan
 
 TARGETS = [
     "results/smoke/tables/table2.csv",
     "results/smoke/tables/table2.md",
     "results/smoke/tables/table2.tex",
+    "results/smoke/tables/table2.html",
     "paper_figures/smoke/figure1.pdf",
     "paper_figures/smoke/figure1.png",
     "results/smoke/tables/table_a7.csv",
@@ -24,6 +34,9 @@ TARGETS = [
     "paper_figures/smoke/figure_a7.pdf",
     "results/smoke/claims.csv",
     "results/smoke/claims.md",
+    "results/smoke/claims.html",
+    "results/smoke/settings.html",
+    "results/smoke/timings.html",
     "paper_figures/smoke/claims.pdf",
     "paper_figures/smoke/claims.png",
 ]
@@ -88,7 +101,7 @@ def test_every_job_of_the_estimate_has_a_benchmark_file_and_no_other_job_has(
 
     written = [str(path.relative_to(folder)) for path in folder.rglob("*.tsv")]
     assert sorted(job.benchmark for job in jobs) == sorted(written)
-    whole = lines(jobs, config.read_scale("smoke"), "vllm", folder)[-1].cost
+    whole = lines(jobs, config.read_scale("smoke"), "vllm", Finished(finished, "smoke"))[-1].cost
     assert whole.finished == len(written)
     assert whole.actual_seconds > 0
     assert whole.actual_memory_bytes > 10**8
@@ -96,6 +109,81 @@ def test_every_job_of_the_estimate_has_a_benchmark_file_and_no_other_job_has(
 
 def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
     assert planned(finished) == {}
+
+
+def test_the_report_is_one_page_with_verdicts_first_and_every_item_with_its_caption(
+    finished: Path,
+) -> None:
+    path = reporting.build("smoke", finished)
+
+    page = path.read_text()
+    assert path == finished / "results/smoke/report.html"
+    assert not re.findall(r"<(?:script|link|img)[^>]* (?:src|href)=\"?(?:https?:)?//", page)
+    shown, categories = json_of(page, "results"), json_of(page, "categories")
+    assert sorted(categories) == ["1. Verdicts", "2. Tables", "3. Figures", "4. This run"]
+    tables = [f"results/smoke/tables/{item}.html" for item in config.items_at("smoke", "table")]
+    figures = [f"paper_figures/smoke/{item}.png" for item in config.items_at("smoke", "figure")]
+    paths = {
+        name: [path for of_one in within.values() for path in of_one]
+        for name, within in categories.items()
+    }
+    assert paths["1. Verdicts"] == [
+        "results/smoke/claims.html",
+        "paper_figures/smoke/claims.pdf",
+        "paper_figures/smoke/claims.png",
+    ]
+    assert sorted(paths["2. Tables"]) == sorted(tables)
+    assert sorted(paths["3. Figures"]) == sorted(figures)
+    assert paths["4. This run"] == ["results/smoke/settings.html", "results/smoke/timings.html"]
+    for path in (*tables, *figures):
+        item = config.read_paper_item(Path(path).stem)
+        seeds = () if item.analytic else config.read_family("smoke", item.family).seeds
+        assert html.escape(captions.of_item(item, "smoke", seeds)) in shown[path]["caption"]
+        label, *_ = shown[path]["labels"].values()
+        assert label == f"{item.item}: {item.title}"
+        assert shown[path]["data_uri"].startswith("data:")
+    first = json_of(page, "workflow_desc")
+    verdicts = (finished / "results/smoke/claims.html").read_text()
+    assert " ".join(verdicts.split(GLANCE)[1].split()) in " ".join(first.split())
+    for place in ("claims.html", "settings.html", "timings.html"):
+        assert f"app.showResultInfo('results/smoke/{place}')" in first
+
+
+def json_of(page: str, name: str) -> Any:
+    """A value that a report holds as JSON."""
+    _, _, rest = page.partition(f"var {name} = ")
+    return json.JSONDecoder().raw_decode(rest)[0]
+
+
+def test_the_page_of_a_table_has_every_value_of_its_tidy_file(finished: Path) -> None:
+    pages = sorted(finished.glob("results/smoke/tables/*.html"))
+
+    assert len(pages) == len(config.items_at("smoke", "table"))
+    for page in [*pages, finished / "results/smoke/claims.html"]:
+        with page.with_suffix(".csv").open(newline="") as file:
+            assert tables_of(page.read_text())[-1] == list(csv.reader(file))
+
+
+def test_the_time_of_each_step_is_that_of_every_job_before(finished: Path) -> None:
+    page = (finished / "results/smoke/timings.html").read_text()
+
+    jobs = plan("smoke", list(config.read_scale("smoke").families), [], "vllm", finished).jobs
+    left = [job for job in jobs if job.rule != "timings"]
+    assert f"{len(left)} of {len(left)} jobs" in page
+    header, *rows = tables_of(page)[-1]
+    wall = sum(float(row[header.index("wall_seconds")]) for row in rows)
+    files = [finished / "results/smoke/benchmarks" / job.benchmark for job in left]
+    assert wall == pytest.approx(sum(read_benchmark(file).wall_seconds for file in files), rel=1e-4)
+
+
+def test_the_environment_and_the_configuration_of_the_run_are_described(finished: Path) -> None:
+    page = (finished / "results/smoke/settings.html").read_text()
+    header, *rows = tables_of(page)[-1]
+    facts = {row[0]: row[1:] for row in rows}
+
+    assert header[1:] == ["Prepare", "Warm-up", "Branches", "Samples", "Report"]
+    assert facts["torch"] == [metadata.version("torch")] * 5
+    assert "Family" in page
 
 
 def test_a_lost_figure_is_redrawn_without_training(finished: Path) -> None:
@@ -111,7 +199,7 @@ def test_verdicts_are_judged_anew_on_finished_scores(finished: Path) -> None:
     verdicts = (finished / "results/smoke/claims.md").read_text()
     assert "not run" in verdicts  # smoke samples 8, which some claims are not about
     (finished / "paper_figures/smoke/claims.png").unlink()
-    assert planned(finished) == {"claims": 1}
+    assert planned(finished) == {"claims": 1, "timings": 1}
     assert snakemake(finished, "--cores", "1", "paper_figures/smoke/claims.png").returncode == 0
     assert (finished / "results/smoke/claims.md").read_text() == verdicts
 
@@ -120,7 +208,7 @@ def test_a_changed_contrast_changes_the_verdicts_alone(finished: Path) -> None:
     jobs = planned_after(
         finished, "claim_contrasts.tsv", "\tpass@k\t1\tbelow", "\tpass@k\t2\tbelow"
     )
-    assert jobs == {"claims": 1}
+    assert jobs == {"claims": 1, "timings": 1}
 
 
 def test_switching_conda_on_retrains_nothing(finished: Path) -> None:

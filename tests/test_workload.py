@@ -4,8 +4,9 @@ import pytest
 
 from compute_aligned import config
 from compute_aligned.errors import InputError
+from compute_aligned.jobs import SHARED
 from compute_aligned.settings import Family, Scale
-from compute_aligned.workload import SHARED, Plan, plan
+from compute_aligned.workload import Plan, plan
 
 NOWHERE = Path("/nowhere")
 

@@ -186,7 +186,7 @@ def _panels(item: PaperItem, count: int, sharey: bool = False) -> tuple[Figure, 
     rows = -(-count // columns)
     height = style.HEIGHT if rows == 1 else 0.8 * style.HEIGHT * rows
     figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
-    figure.suptitle(item.title, x=0.01, ha="left", weight="bold")
+    style.title(figure, item.title)
     places = figure.subplots(rows, columns, squeeze=False, sharey=sharey).flatten().tolist()
     for unused in places[count:]:
         unused.remove()

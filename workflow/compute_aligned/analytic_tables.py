@@ -38,13 +38,11 @@ from compute_aligned.grids import (
     formula,
     missing,
     number,
-    to_latex,
-    to_markdown,
     words,
 )
 from compute_aligned.sheets import PaperItem
 from compute_aligned.strategies import PassAtN, Strategy
-from compute_aligned.tables import Rendered, to_csv
+from compute_aligned.tables import Rendered, of_grids
 
 WEIGHTS_AT = (0.01, 0.1, 0.5, 0.9)
 VARIANCES_AT = (0.01, 0.05, 0.1, 0.2, 0.5)
@@ -100,7 +98,7 @@ def weights(item: PaperItem) -> Rendered:
         getattr(known[strategy], quantity, "")
         for strategy, quantity in zip(frame["strategy"], frame["quantity"], strict=True)
     ]
-    return Rendered(to_csv(frame.assign(formula=latex)), to_markdown(sheet), to_latex(sheet))
+    return of_grids(frame.assign(formula=latex), sheet)
 
 
 @register(FORMS, "weight_alignment")
@@ -124,7 +122,7 @@ def alignment(item: PaperItem) -> Rendered:
         grids=[Grid("Tested with", columns, rows)],
         note="The grid is the paper's; the values are computed here, from the strategies.",
     )
-    return Rendered(to_csv(frame), to_markdown(sheet), to_latex(sheet))
+    return of_grids(frame, sheet)
 
 
 @register(FORMS, "policy_alignment")
@@ -154,7 +152,7 @@ def update_alignment(item: PaperItem) -> Rendered:
             "happen, not what a model does."
         ),
     )
-    return Rendered(to_csv(frame), to_markdown(sheet), to_latex(sheet))
+    return of_grids(frame, sheet)
 
 
 @register(FORMS, "rao_blackwell")
@@ -193,7 +191,7 @@ def rao_blackwell(item: PaperItem) -> Rendered:
             "than summed."
         ),
     )
-    return Rendered(to_csv(frame), to_markdown(sheet), to_latex(sheet))
+    return of_grids(frame, sheet)
 
 
 # --- parts ----------------------------------------------------------------------------------

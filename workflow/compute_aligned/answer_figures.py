@@ -61,7 +61,7 @@ def mechanism(item: PaperItem, scores: Sequence[Path], scale: str) -> Figure:
     lower[0].set_ylabel("Problems\n(percent)")
     seeds = halves["seed"].nunique()
     counted = f"scale {scale}, {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    figure.suptitle(f"{item.title} ({counted})", x=0.01, ha="left", weight="bold")
+    style.title(figure, f"{item.title} ({counted})")
     handles = [*upper[0].get_legend_handles_labels()[0], _bar_key(seeds)]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure

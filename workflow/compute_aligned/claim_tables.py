@@ -1,18 +1,23 @@
-"""Verdicts as tidy values (csv) and for reading (md): the claims first, then their contrasts."""
+"""Verdicts as tidy values (csv) and for reading (md): the claims first, then their contrasts.
+
+``claim_page`` has them as a page of the report.
+"""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
 from compute_aligned import claim_words as say
+from compute_aligned import grids, pages
+from compute_aligned.captions import count
 from compute_aligned.claim_evidence import Ratios
 from compute_aligned.claim_review import STATEMENTS, Compared, Reviewed
 from compute_aligned.claim_rows import ContrastRow
 from compute_aligned.claims import EQUAL_WITHIN
 from compute_aligned.grids import Entry, Grid, GridSheet, missing, words
-from compute_aligned.grids import to_markdown as grids_to_markdown
+from compute_aligned.pages import Html
 from compute_aligned.panels import MISSING
-from compute_aligned.tables import count, to_csv
+from compute_aligned.tables import to_csv
 
 COLUMNS = (
     *("claim", "statement", "claim_verdict", "claim_p_holm", "role", "family", "branch", "against"),
@@ -87,14 +92,18 @@ def _measured_values(row: ContrastRow, found: Ratios | None) -> dict[str, object
 
 def to_markdown(reviewed: Sequence[Reviewed], scale: str) -> str:
     """The verdicts, then the contrasts of each claim and what could overturn it."""
-    sheet = GridSheet(
+    return grids.to_markdown(sheet(reviewed, scale))
+
+
+def sheet(reviewed: Sequence[Reviewed], scale: str) -> GridSheet:
+    """What :func:`to_markdown` writes, in no spelling yet."""
+    return GridSheet(
         name="claims",
         title="What holds of the paper's claims",
         caption=_caption(reviewed, scale),
         grids=[_verdicts(reviewed), *(grid for claim in reviewed for grid in _details(claim))],
         note=_note(reviewed),
     )
-    return grids_to_markdown(sheet)
 
 
 def _caption(reviewed: Sequence[Reviewed], scale: str) -> str:
@@ -125,7 +134,7 @@ def _verdicts(reviewed: Sequence[Reviewed]) -> Grid:
 def _verdict_row(claim: Reviewed) -> list[Entry]:
     statement = words(f"{claim.row.claim}. {claim.row.statement}")
     if claim.deciding is None:
-        measured = [_ratio_words(found) for _, found in claim.measured]
+        measured = [ratio_words(found) for _, found in claim.measured]
         shown = _lines([say.contrast_name(row) for row, _ in claim.measured])
         return [statement, _bold(say.BY_ALGEBRA), shown, missing(), _lines(measured), missing()]
     deciding = claim.deciding
@@ -137,6 +146,7 @@ def _verdict_row(claim: Reviewed) -> list[Entry]:
         Entry(
             f"{_bold(say.verdict_words(claim)).markdown}<br>{_lines(verdict).markdown}",
             _lines([say.verdict_words(claim), *verdict]).latex,
+            pages.lines([_bold(say.verdict_words(claim)).html, _lines(verdict).html]),
         ),
         words(say.contrast_name(deciding.row)),
         _lines(say.rival_words(claim.controls)),
@@ -147,13 +157,19 @@ def _verdict_row(claim: Reviewed) -> list[Entry]:
 
 def _bold(text: str) -> Entry:
     plain = words(text)
-    return Entry(f"**{plain.markdown}**", rf"\textbf{{{plain.latex}}}")
+    return Entry(
+        f"**{plain.markdown}**", rf"\textbf{{{plain.latex}}}", Html(f"<b>{plain.html}</b>")
+    )
 
 
 def _lines(parts: Sequence[str]) -> Entry:
     """Parts below each other; a dash without any."""
     entries = [words(part) for part in parts] or [missing()]
-    return Entry("<br>".join(e.markdown for e in entries), "; ".join(e.latex for e in entries))
+    return Entry(
+        "<br>".join(e.markdown for e in entries),
+        "; ".join(e.latex for e in entries),
+        pages.lines(e.html for e in entries),
+    )
 
 
 def _details(claim: Reviewed) -> list[Grid]:
@@ -162,7 +178,7 @@ def _details(claim: Reviewed) -> list[Grid]:
     if claim.conclusion is None:
         columns = ("Measured", "Over problems where it is defined", "Seeds × problems")
         rows = [
-            [*map(words, (say.contrast_name(row), _ratio_words(found), _ratio_size(found)))]
+            [*map(words, (say.contrast_name(row), ratio_words(found), _ratio_size(found)))]
             for row, found in claim.measured
         ]
         return [Grid(title, [*map(words, columns)], rows)]
@@ -212,7 +228,8 @@ def _size(each: Compared) -> str:
     return MISSING if interval is None else f"{interval.num_seeds} × {interval.num_problems}"
 
 
-def _ratio_words(found: Ratios | None) -> str:
+def ratio_words(found: Ratios | None) -> str:
+    """Mean with interval, median and undefined share of what holds by algebra."""
     if found is None:
         return "not run"
     parts = []

@@ -7,13 +7,12 @@ within a factor of two.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from compute_aligned.benchmarks import read_benchmark
+from compute_aligned.finished import Finished
+from compute_aligned.jobs import STAGES, Job
 from compute_aligned.settings import Engine, Scale
 from compute_aligned.throughput import JobStart, Throughput
 from compute_aligned.work import NOTHING, Work, combined
-from compute_aligned.workload import STAGES, Job
 
 KINDS = {  # which of the starts in throughput.jobs a stage's jobs have
     "prepare": "prepare",
@@ -74,22 +73,22 @@ class Line:
     cost: Cost
 
 
-def lines(jobs: Sequence[Job], scale: Scale, engine: Engine, benchmarks: Path) -> list[Line]:
+def lines(jobs: Sequence[Job], scale: Scale, engine: Engine, finished: Finished) -> list[Line]:
     """The cost of every family and stage, each family's total, and that of all.
 
     Args:
         jobs: The run's jobs.
         scale: Its settings; without throughput no time and no memory is estimated.
         engine: What draws the evaluation samples.
-        benchmarks: Folder that the benchmark files of finished jobs are in, if there are any.
+        finished: What jobs of the run have left, if there are any.
 
     Raises:
-        InputError: A benchmark file is broken.
+        InputError: A benchmark file or a record of provenance is broken.
 
     """
     cells: dict[tuple[str, str], Cost] = {}
     for job in jobs:
-        cost = job_cost(job, scale, engine, benchmarks / job.benchmark)
+        cost = job_cost(job, scale, engine, finished)
         place = (job.family, job.stage)
         cells[place] = cells.get(place, Cost()) + cost
     order = list(dict.fromkeys(STAGES.values()))
@@ -101,17 +100,17 @@ def lines(jobs: Sequence[Job], scale: Scale, engine: Engine, benchmarks: Path) -
     return [*found, Line(TOTAL, TOTAL, _total(totals))]
 
 
-def job_cost(job: Job, scale: Scale, engine: Engine, benchmark: Path) -> Cost:
-    """The cost of one job, with what it took if its benchmark file is there."""
+def job_cost(job: Job, scale: Scale, engine: Engine, finished: Finished) -> Cost:
+    """The cost of one job, with what it took if it has finished."""
     on_gpu = scale.device == "cuda" and KINDS[job.stage] in ON_DEVICE
     seconds = memory = 0.0
     if scale.throughput is not None:
         seconds = job_seconds(job, scale.throughput, engine)
         memory = _start(job, scale.throughput).gigabytes * GIGABYTE + job.work.memory_bytes
     cost = Cost(job.work, 0.0 if on_gpu else seconds, seconds if on_gpu else 0.0, memory)
-    if not benchmark.exists():
+    took = finished.took(job)
+    if took is None:
         return cost
-    took = read_benchmark(benchmark)
     return cost + Cost(
         finished=1,
         expected_seconds=seconds,

@@ -10,8 +10,8 @@ from rich.filesize import pick_unit_and_suffix
 from rich.table import Table
 
 from compute_aligned.cost import TOTAL, Cost, Line
+from compute_aligned.jobs import SHARED
 from compute_aligned.settings import Scale
-from compute_aligned.workload import SHARED
 
 DASH = "-"
 WIDEST = 1000  # characters that the table is measured in

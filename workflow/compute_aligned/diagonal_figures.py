@@ -60,7 +60,7 @@ def draw(item: PaperItem, ratios: pd.DataFrame, scale: str) -> Figure:
         axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
         axes.set_xlim(10 ** (-0.03 * decades), 10 ** (1.03 * decades))
     panels[0].set_ylabel("Density, per factor of ten")
-    figure.suptitle(item.title, x=0.01, ha="left", weight="bold")
+    style.title(figure, item.title)
     seeds, problems = (found[config.WARMUP][name] for name in ("seeds", "problems"))
     label = f"scale {scale}, {count(seeds, 'seed')}, {count(problems, 'problem')} each"
     keys = [Patch(color=BAR_COLOUR, label=label), *panels[0].get_lines()[-len(MARKS) :]]

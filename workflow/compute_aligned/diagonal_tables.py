@@ -8,9 +8,9 @@ import pandas as pd
 
 from compute_aligned import config
 from compute_aligned.diagonal import BUDGET, summarise
-from compute_aligned.grids import Entry, Grid, GridSheet, missing, to_latex, to_markdown, words
+from compute_aligned.grids import Entry, Grid, GridSheet, missing, words
 from compute_aligned.sheets import PaperItem
-from compute_aligned.tables import Rendered, count, sources, to_csv
+from compute_aligned.tables import Rendered, count, of_grids, sources
 
 NUMBERS = ("Mean", "Median", "Largest")
 SHARES = ("Undefined", "p = 0", "p = 1")
@@ -57,7 +57,7 @@ def render(item: PaperItem, ratios: pd.DataFrame, scale: str, target: str) -> Re
             "problems are counted in the last columns and left out of the others."
         ),
     )
-    return Rendered(to_csv(frame), to_markdown(sheet), to_latex(sheet))
+    return of_grids(frame, sheet)
 
 
 def _cells(row: Mapping[Hashable, Any]) -> list[Entry]:

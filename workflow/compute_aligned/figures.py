@@ -120,7 +120,7 @@ def _two_panels(
     papers.set_facecolor(style.PAPER_BACKGROUND)
     if reported.empty:
         papers.text(0.5, 0.5, "none reported", transform=papers.transAxes, ha="center")
-    figure.suptitle(item.title, x=0.01, ha="left", weight="bold")
+    style.title(figure, item.title)
     return figure, ours, papers
 
 

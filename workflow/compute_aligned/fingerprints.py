@@ -9,7 +9,7 @@ import json
 from pydantic import BaseModel
 
 from compute_aligned import config
-from compute_aligned.settings import Sft
+from compute_aligned.settings import Run, Sft
 
 
 def fingerprint(*settings: BaseModel | str | int | None) -> str:
@@ -50,3 +50,10 @@ def item_fingerprint(item: str) -> str:
     if row.analytic:
         return fingerprint(row, *config.strategies_in_use())
     return fingerprint(row, config.baseline_of(row.family), *config.labels_of(row.family).values())
+
+
+def description_fingerprint(run: Run, scale: str) -> str:
+    """What the description of a run depends on, besides provenance."""
+    # how fast the machine is decides no result, and is not described
+    settings = config.read_scale(scale).model_copy(update={"throughput": None})
+    return fingerprint(settings, *config.read_branches().values(), *(run.seeds or ()), run.engine)

@@ -1,4 +1,4 @@
-"""Tables whose cells are words, formulas and plain numbers: GitHub Markdown and LaTeX.
+"""Tables whose cells are words, formulas and plain numbers: GitHub Markdown, LaTeX and HTML.
 
 ``panels`` does the same for numbers with intervals, a column a budget.
 """
@@ -9,15 +9,18 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from compute_aligned import pages
+from compute_aligned.pages import Html
 from compute_aligned.panels import MISSING, escape_latex, escape_markdown
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What stands in a cell, in both spellings."""
+    """What stands in a cell, in all three spellings."""
 
     markdown: str
     latex: str
+    html: Html
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ class GridSheet:
 
 def words(text: str) -> Entry:
     """Plain text."""
-    return Entry(escape_markdown(text), escape_latex(text))
+    return Entry(escape_markdown(text), escape_latex(text), pages.escape(text))
 
 
 def formula(latex: str) -> Entry:
-    """Mathematics, which GitHub sets too."""
-    return Entry(f"${latex}$", f"${latex}$")
+    """Mathematics, which GitHub sets too, and HTML shows as a picture."""
+    from compute_aligned.mathematics import picture
+
+    return Entry(f"${latex}$", f"${latex}$", picture(latex))
 
 
 def missing() -> Entry:
@@ -78,7 +83,8 @@ def number(value: float) -> Entry:
     mantissa, _, power = f"{value:.2e}".partition("e")
     exponent = int(power)
     if exponent < -3:
-        return formula(rf"{mantissa} \times 10^{{{exponent}}}")
+        latex = rf"${mantissa} \times 10^{{{exponent}}}$"
+        return Entry(latex, latex, Html(f"{mantissa} × 10<sup>{exponent}</sup>"))
     return words(f"{value:.{max(2 - exponent, 0)}f}")
 
 
@@ -124,6 +130,16 @@ def to_latex(sheet: GridSheet) -> str:
             r"\end{tabular}",
         ]
     return "\n".join([*lines, rf"\par\smallskip {escape_latex(sheet.note)}", r"\end{table}"]) + "\n"
+
+
+def to_html(sheet: GridSheet, tidy: str, *lead: Html) -> str:
+    """A page: title, what leads, caption, a table a grid, note, and the tidy values folded away."""
+    parts = [*lead, pages.paragraph(sheet.caption)]
+    for grid in sheet.grids:
+        header = [entry.html for entry in grid.columns]
+        rows = [[entry.html for entry in row] for row in grid.rows]
+        parts += [pages.heading(grid.heading), pages.table(header, rows, grid.left)]
+    return pages.page(sheet.title, *parts, pages.paragraph(sheet.note), pages.values(tidy))
 
 
 def _latex_row(entries: Sequence[Entry]) -> str:

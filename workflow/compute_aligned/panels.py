@@ -1,10 +1,13 @@
-"""A table as panels of cells, and its two spellings: GitHub Markdown and LaTeX with booktabs."""
+"""A table as panels of cells, and its spellings: GitHub Markdown, LaTeX with booktabs, HTML."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+
+from compute_aligned import pages
+from compute_aligned.pages import Html
 
 MISSING = "–"
 
@@ -149,3 +152,26 @@ def _latex_rows(label: str, cells: Sequence[Cell]) -> list[str]:
 def _number(text: str) -> str:
     """A number, or an interval of two, with proper minus signs."""
     return "--" if text == MISSING else text.replace("-", "$-$").replace(", ", r",\,")
+
+
+# --- HTML -----------------------------------------------------------------------------------
+
+
+def to_html(sheet: Sheet, tidy: str) -> str:
+    """A page: title, caption, a table a panel, note, and the tidy values folded away."""
+    header = ["", *(f"k = {k}" for k in sheet.budgets), *sheet.more]
+    parts = [pages.paragraph(sheet.caption)]
+    for panel in sheet.panels:
+        rows = [
+            [pages.escape(label), *map(_html_cell, cells)] for label, cells in panel.rows.items()
+        ]
+        table = pages.table([*map(pages.escape, header)], rows)
+        parts += [pages.heading(panel.heading), table]
+    return pages.page(sheet.title, *parts, pages.paragraph(sheet.note), pages.values(tidy))
+
+
+def _html_cell(cell: Cell) -> Html:
+    value = pages.escape(cell.value)
+    shown = Html(f"<b>{value}</b>") if cell.bold else value
+    interval = [Html(f"<small>{pages.escape(cell.interval)}</small>")] if cell.interval else []
+    return pages.lines([shown, *interval])

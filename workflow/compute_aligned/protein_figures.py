@@ -64,7 +64,7 @@ def share_densities(item: PaperItem, samples: pd.DataFrame, scale: str) -> Figur
     axes.set_xlabel("Hydrophobic share of a protein, h")
     axes.set_ylabel("Density")
     axes.set_xlim(0, 1)
-    figure.suptitle(item.title, x=0.01, ha="left", weight="bold")
+    style.title(figure, item.title)
     handles = [*axes.get_legend_handles_labels()[0], backdrop]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
@@ -117,7 +117,7 @@ def share_scatter(item: PaperItem, samples: pd.DataFrame, scale: str) -> Figure:
         axes.set_title(f"{labels[branch]}\n$r = {correlation:z.2f}$")
     row[0].set_ylabel("Hydrophobic share\nof the output")
     row[len(row) // 2].set_xlabel("Hydrophobic share of the input")
-    figure.suptitle(item.title, x=0.01, ha="left", weight="bold")
+    style.title(figure, item.title)
     keys = _scatter_keys(scale, samples["seed"].nunique())
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys))
     return figure

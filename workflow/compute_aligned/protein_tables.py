@@ -11,7 +11,7 @@ import pandas as pd
 
 from compute_aligned import config, diagonal, diagonal_tables
 from compute_aligned.forms import chosen, register
-from compute_aligned.grids import Entry, Grid, GridSheet, missing, to_latex, to_markdown, words
+from compute_aligned.grids import Entry, Grid, GridSheet, missing, words
 from compute_aligned.intervals import mean_interval
 from compute_aligned.protein_measures import (
     in_groups,
@@ -23,7 +23,7 @@ from compute_aligned.protein_measures import (
 from compute_aligned.settings import Rl
 from compute_aligned.sheets import PaperItem
 from compute_aligned.strategies import parse_strategy
-from compute_aligned.tables import Rendered, count, to_csv
+from compute_aligned.tables import Rendered, count, of_grids
 
 FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Rendered]] = {}
 
@@ -152,7 +152,7 @@ def _rendered(
         grids=[Grid(f"This run (scale {scale})", columns, rows)],
         note=note,
     )
-    return Rendered(to_csv(frame), to_markdown(sheet), to_latex(sheet))
+    return of_grids(frame, sheet)
 
 
 def _measured(item: PaperItem, samples: pd.DataFrame, measures: Sequence[Measure]) -> pd.DataFrame:

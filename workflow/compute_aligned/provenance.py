@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from compute_aligned import __version__
+from compute_aligned.errors import InputError
 from compute_aligned.records import write_text
+from compute_aligned.validation import read_text
 
 PACKAGES = (
     "accelerate",
@@ -51,10 +54,38 @@ def record(artefact: Path, **facts: Any) -> None:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {cpu_name()}",
         "seconds": round(time.monotonic() - STARTED, 2),
+        "cpu_seconds": round(cpu_seconds(), 2),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    path = artefact.with_name(artefact.name + ".provenance.json")
-    write_text(path, json.dumps(content, indent=1) + "\n")
+    write_text(_file_of(artefact), json.dumps(content, indent=1) + "\n")
+
+
+def read(artefact: Path) -> dict[str, Any] | None:
+    """The provenance of an artefact; None where there is none.
+
+    Raises:
+        InputError: The file is no JSON object.
+
+    """
+    path = _file_of(artefact)
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(read_text(path))
+    except json.JSONDecodeError:
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(path, "it is no record of provenance", "delete it; a rerun writes it anew")
+    return content
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process since its start, ended children included."""
+    return sum(os.times()[:4])
+
+
+def _file_of(artefact: Path) -> Path:
+    return artefact.with_name(artefact.name + ".provenance.json")
 
 
 @functools.cache

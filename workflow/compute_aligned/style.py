@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import matplotlib.style
 import seaborn
+from matplotlib.figure import Figure
 
 from compute_aligned import config
 
@@ -68,6 +69,11 @@ class Look:
 def context() -> AbstractContextManager[None]:
     """Draw and save in the project's style, whatever the user's matplotlibrc says."""
     return matplotlib.style.context([seaborn.axes_style("ticks"), _RC], after_reset=True)
+
+
+def title(figure: Figure, text: str) -> None:
+    """Put a title above a figure, from its left edge on, in as many lines as it takes."""
+    figure.suptitle(text, x=0.01, ha="left", weight="bold", wrap=True)
 
 
 def level_looks_of(family: str) -> dict[str, Look]:

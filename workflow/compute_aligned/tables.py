@@ -1,6 +1,7 @@
 """The paper's tables, each form a function that :data:`FORMS` finds by its name.
 
-A table comes in three spellings: tidy values (csv), for reading (md), for a paper (tex).
+A table comes in four spellings: tidy values (csv), for reading (md), for a paper (tex), and for the
+report of the run (html).
 """
 
 from collections.abc import Callable, Sequence
@@ -9,20 +10,22 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from compute_aligned import config
+from compute_aligned import config, grids, panels
+from compute_aligned.captions import count
 from compute_aligned.forms import chosen, register
-from compute_aligned.panels import MISSING, Cell, Panel, Sheet, to_latex, to_markdown
+from compute_aligned.panels import MISSING, Cell, Panel, Sheet
 from compute_aligned.reported import DISPLAY, beside_paper, paper_values
 from compute_aligned.sheets import PaperItem
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """The text of a table's three files."""
+    """The text of a table's four files."""
 
     csv: str
     md: str
     tex: str
+    html: str
 
 
 VOTE_OF_ALL = "Plurality: a vote over all {} samples, exact."
@@ -55,7 +58,7 @@ def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Rendered:
     reported = paper_values(item).assign(metric=item.metric)
     voted = frame.loc[frame["metric"] == "plurality", "k"].unique()
     columns = [*((item.metric, k) for k in item.budgets), *(("plurality", k) for k in voted)]
-    panels = [
+    found = [
         Panel(
             f"This run (scale {scale}): {display.name} in {display.unit}",
             _rows(item, frame, "value", columns),
@@ -70,7 +73,7 @@ def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Rendered:
             _rows(item, reported, "paper_value", columns),
         ),
     ]
-    shown = [panel for panel in panels if panel.rows]
+    shown = [panel for panel in found if panel.rows]
     sheet = Sheet(
         name=item.item,
         title=item.title,
@@ -80,7 +83,18 @@ def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Rendered:
         note=_note(reported, shown) + "".join(f" {VOTE_OF_ALL.format(k)}" for k in voted),
         more=["plurality"] * len(voted),
     )
-    return Rendered(to_csv(frame), to_markdown(sheet), to_latex(sheet))
+    tidy = to_csv(frame)
+    return Rendered(
+        tidy, panels.to_markdown(sheet), panels.to_latex(sheet), panels.to_html(sheet, tidy)
+    )
+
+
+def of_grids(frame: pd.DataFrame, sheet: grids.GridSheet) -> Rendered:
+    """All spellings of a table of words, formulas and numbers, with its tidy values."""
+    tidy = to_csv(frame)
+    return Rendered(
+        tidy, grids.to_markdown(sheet), grids.to_latex(sheet), grids.to_html(sheet, tidy)
+    )
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -98,11 +112,6 @@ def caption(frame: pd.DataFrame, scale: str, baseline_label: str) -> str:
         f"Gains are {paired if problems > 1 else f'over {baseline_label}, seed by seed'}, "
         "bold where the interval is clear of zero."
     )
-
-
-def count(number: int, noun: str) -> str:
-    """``1 seed``, ``3 seeds``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def sources(seeds: int, problems: int) -> str:
@@ -149,9 +158,9 @@ def _cell(row: pd.Series, column: str, decimals: int) -> Cell:
     return Cell(f"{row[column]:z.{decimals}f}", interval)
 
 
-def _note(reported: pd.DataFrame, panels: Sequence[Panel]) -> str:
+def _note(reported: pd.DataFrame, shown: Sequence[Panel]) -> str:
     """Where the paper's values stand, and what a dash means if there is one."""
     where = "; ".join(sorted(reported["origin"].unique())) or "none reported"
-    cells = [cell for panel in panels for row in panel.rows.values() for cell in row]
+    cells = [cell for panel in shown for row in panel.rows.values() for cell in row]
     dash = f" A dash ({MISSING}): not sampled, or not reported." if Cell(MISSING) in cells else ""
     return f"The paper's values: {where}.{dash}"

@@ -11,9 +11,9 @@ import pandas as pd
 from compute_aligned import config
 from compute_aligned.activity import PHASES, phases
 from compute_aligned.forms import chosen, register
-from compute_aligned.grids import Entry, Grid, GridSheet, to_latex, to_markdown, words
+from compute_aligned.grids import Entry, Grid, GridSheet, words
 from compute_aligned.sheets import PaperItem
-from compute_aligned.tables import Rendered, count, to_csv
+from compute_aligned.tables import Rendered, count, of_grids
 
 FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Rendered]] = {}
 
@@ -58,7 +58,7 @@ def activity(item: PaperItem, steps: pd.DataFrame, scale: str) -> Rendered:
         "a clipped gradient takes away again. Clipped: the share of steps with a gradient above "
         "the limit.",
     )
-    return Rendered(to_csv(frame), to_markdown(sheet), to_latex(sheet))
+    return of_grids(frame, sheet)
 
 
 def _cells(by_phase: pd.DataFrame) -> list[Entry]:

@@ -1,10 +1,11 @@
-"""What a run has to do: its jobs, one by one, from the configuration alone."""
+"""What a run has to do: the work of its jobs, one by one, from the configuration alone."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compute_aligned import config
+from compute_aligned.jobs import Job, jobs_of
 from compute_aligned.model_size import parameters
 from compute_aligned.records import Problem
 from compute_aligned.settings import Duration, Engine, Family, Sft
@@ -19,48 +20,7 @@ from compute_aligned.work import (
     sft_work,
 )
 
-SHARED = "-"  # the family of jobs that belong to none, or to several: sources, analytic items
-STAGES = {  # of the run, by the rule of a job
-    "fetch": "prepare",
-    "prepare": "prepare",
-    "train_warmup": "warm-up",
-    "train_sft": "branches",
-    "train_rl": "branches",
-    "sample": "samples",
-    "score": "report",
-    "table": "report",
-    "figure": "report",
-    "claims": "report",
-}
 ITEM_SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes of a number
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job of the run.
-
-    Attributes:
-        rule: The rule that it is a job of.
-        family: Its family, or ``SHARED``.
-        name: What tells it from other jobs of the rule, as in its benchmark file's path.
-        work: What it does.
-
-    """
-
-    rule: str
-    family: str
-    name: str
-    work: Work
-
-    @property
-    def stage(self) -> str:
-        """Which of the run's stages it belongs to."""
-        return STAGES[self.rule]
-
-    @property
-    def benchmark(self) -> str:
-        """Its benchmark file, relative to the folder of all of them."""
-        return f"{self.rule}/{self.name}.tsv"
 
 
 @dataclass(frozen=True)
@@ -74,12 +34,12 @@ class Plan:
 def plan(
     scale: str, families: Sequence[str], seeds: Sequence[int], engine: Engine, root: Path
 ) -> Plan:
-    """The jobs that make every table and figure of some families from nothing.
+    """The jobs of :func:`jobs_of`, each with what it does.
 
     Args:
         scale: A scale.
-        families: Families of that scale; analytic items and verdicts come along when they are all.
-        seeds: In place of each family's own; none where that is meant.
+        families: Families of that scale, as there.
+        seeds: As there.
         engine: What draws the evaluation samples.
         root: The repository, where problems of the Hub may have been fetched to.
 
@@ -87,64 +47,46 @@ def plan(
         InputError: There is no such family, or its problems or model are not to be had.
 
     """
-    every = config.read_scale(scale).families
-    chosen = {name: config.read_family(scale, name) for name in families}
-    shown = {name: family for name, family in chosen.items() if _items(scale, name)}
-    raw = {
-        source: problems_at_hand(scale, source, root)
-        for source in dict.fromkeys(family.problems.source for family in shown.values())
-    }
+    jobs = jobs_of(scale, families, seeds)
+    shown = {job.family: config.read_family(scale, job.family) for job in jobs if not job.shared}
+    raw = {job.name: problems_at_hand(scale, job.name, root) for job in jobs if job.rule == "fetch"}
     texts = {
         name: texts_of(family, raw[family.problems.source], (seeds or family.seeds)[0])
         for name, family in shown.items()
     }
-    jobs = [
-        job
-        for name, family in shown.items()
-        for job in _of_family(scale, name, seeds or family.seeds, texts[name], engine)
-    ]
-    if set(families) == set(every):
-        jobs += _items(scale, SHARED)
-        jobs.append(Job("claims", SHARED, "all", Work(left_bytes=2 * ITEM_FILES)))
-    jobs += [
-        Job("fetch", SHARED, source, _fetching(source, problems, shown, texts))
-        for source, problems in raw.items()
-    ]
-    return Plan(jobs, list(_notes(shown, texts)))
+
+    def work(job: Job) -> Work:
+        if job.rule == "fetch":
+            return _fetching(job.name, raw[job.name], shown, texts)
+        if job.shared:
+            return Work(left_bytes=ITEM_FILES)
+        return _work(job, scale, texts[job.family], engine)
+
+    return Plan([replace(job, work=work(job)) for job in jobs], list(_notes(shown, texts)))
 
 
-def _of_family(
-    scale: str, name: str, seeds: Sequence[int], texts: Texts, engine: Engine
-) -> Iterator[Job]:
-    family = config.read_family(scale, name)
-    problems = family.problems
+def _work(job: Job, scale: str, texts: Texts, engine: Engine) -> Work:
+    """What a job of a family does."""
+    family = config.read_family(scale, job.family)
     model = ModelSize(parameters(family.model), ITEM_SIZES[config.read_scale(scale).dtype])
-    warmup = sft_work(family.warmup, problems.train, texts, model, family.expected_hold)
-    sampled = sampling_work(family, len(config.models_of(name)), texts, model, engine)
-    for seed in seeds:
-        place = f"{name}/seed{seed}"
-        yield Job("prepare", name, place, Work(left_bytes=_num_problems(family) * texts.record))
-        yield Job("train_warmup", name, place, warmup)
-        for branch in config.branches_of(name):
-            training = config.branch_training(scale, name, branch)
-            at = f"{name}/{branch}/seed{seed}"
+    sampled = sampling_work(family, len(config.models_of(job.family)), texts, model, engine)
+    train = family.problems.train
+    match job.rule:
+        case "prepare":
+            return Work(left_bytes=_num_problems(family) * texts.record)
+        case "train_warmup":
+            return sft_work(family.warmup, train, texts, model, family.expected_hold)
+        case "train_sft" | "train_rl":
+            training = config.branch_training(scale, job.family, job.branch)
             if isinstance(training, Sft):
-                yield Job("train_sft", name, at, sft_work(training, problems.train, texts, model))
-            else:
-                yield Job("train_rl", name, at, rl_work(training, problems.num_rl, texts, model))
-        yield Job("sample", name, place, sampled)
-        yield Job("score", name, place, scoring_work(sampled))
-    yield from _items(scale, name)
-
-
-def _items(scale: str, family: str) -> list[Job]:
-    """The tables and figures of a family, or the analytic ones; a family without any is not run."""
-    return [
-        Job(kind, family, item, Work(left_bytes=ITEM_FILES))
-        for kind in ("table", "figure")
-        for item in config.items_at(scale, kind)
-        if config.read_paper_item(item).family == family
-    ]
+                return sft_work(training, train, texts, model)
+            return rl_work(training, family.problems.num_rl, texts, model)
+        case "sample":
+            return sampled
+        case "score":
+            return scoring_work(sampled)
+        case _:
+            return Work(left_bytes=ITEM_FILES)
 
 
 def _num_problems(family: Family) -> int:

@@ -4,7 +4,7 @@ needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every fam
         config/claim_contrasts.tsv names and the scale has
         results/{scale}/scores/{family}/seed{seed}.parquet too, where single samples matter
         config/paper_reported.csv, the paper's own numbers
-makes:  results/{scale}/claims.{csv,md}
+makes:  results/{scale}/claims.{csv,md,html}
         paper_figures/{scale}/claims.{pdf,png}
 
 It takes seconds, so on a cluster it runs where Snakemake does.
@@ -13,18 +13,35 @@ It takes seconds, so on a cluster it runs where Snakemake does.
 
 rule claims:
     input:
-        outcomes=lambda w: of_claims(
+        outcomes=lambda w: of_every_seed(
             w, claim_sheets.families_at(w.scale), "outcomes.parquet"
         ),
-        scores=lambda w: of_claims(
+        scores=lambda w: of_every_seed(
             w, claim_sheets.families_by_sample(w.scale), "parquet"
         ),
         reported=f"{workflow.basedir}/config/paper_reported.csv",
     output:
         csv="results/{scale}/claims.csv",
         md="results/{scale}/claims.md",
-        pdf="paper_figures/{scale}/claims.pdf",
-        png="paper_figures/{scale}/claims.png",
+        html=report(
+            "results/{scale}/claims.html",
+            caption="../report/item.rst",
+            category="1. Verdicts",
+            labels={"Shows": "What holds of the paper's claims (table)"},
+        ),
+        # as PDF too, which can be enlarged in the report: there are many contrasts
+        pdf=report(
+            "paper_figures/{scale}/claims.pdf",
+            caption="../report/item.rst",
+            category="1. Verdicts",
+            labels={"Shows": "Every contrast with its interval (figure, PDF)"},
+        ),
+        png=report(
+            "paper_figures/{scale}/claims.png",
+            caption="../report/item.rst",
+            category="1. Verdicts",
+            labels={"Shows": "Every contrast with its interval (figure, PNG)"},
+        ),
     log:
         "results/{scale}/logs/claims.log",
     benchmark:
@@ -34,7 +51,9 @@ rule claims:
         "../../envs/report.yaml"
     params:
         settings=lambda w: claim_sheets.claims_fingerprint(w.scale),
+        shows=claims_caption,
         files=claim_files,
     shell:
         "python -m compute_aligned claims --scale {wildcards.scale} --csv {output.csv}"
-        " --md {output.md} --pdf {output.pdf} --png {output.png} {params.files} &> {log}"
+        " --md {output.md} --html {output.html} --pdf {output.pdf} --png {output.png}"
+        " {params.files} &> {log}"

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 PACKAGE = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE))
 
-from compute_aligned import claim_sheets, fingerprints
+from compute_aligned import captions, claim_sheets, fingerprints, scope
 from compute_aligned import config as study
 from compute_aligned.errors import InputError
 
@@ -70,10 +70,9 @@ def memory_mb(wildcards):
     return 64_000 if gpus(wildcards) else 4_000
 
 
-def seeds(wildcards):
-    """The run's seeds if --config gave any, else those of the item's family."""
-    family = study.read_paper_item(wildcards.item).family
-    return RUN.seeds or study.read_family(wildcards.scale, family).seeds
+def seeds(wildcards, family):
+    """The run's own seeds if it was given any, else those of the family."""
+    return scope.seeds_of(RUN, wildcards.scale, family)
 
 
 def tables(scale):
@@ -81,7 +80,7 @@ def tables(scale):
         "results/{scale}/tables/{item}.{kind}",
         scale=scale,
         item=study.items_at(scale, "table"),
-        kind=["csv", "md", "tex"],
+        kind=["csv", "md", "tex", "html"],
     )
 
 
@@ -99,14 +98,15 @@ def outcomes(wildcards):
     item = study.read_paper_item(wildcards.item)
     if item.analytic or item.of_training:
         return []
-    return of_every_seed(wildcards, "outcomes.parquet")
+    return of_every_seed(wildcards, [item.family], "outcomes.parquet")
 
 
 def scores(wildcards):
     """The scores of every seed, for an item that is made from the reward of every sample."""
-    if not study.read_paper_item(wildcards.item).needs_scores:
+    item = study.read_paper_item(wildcards.item)
+    if not item.needs_scores:
         return []
-    return of_every_seed(wildcards, "parquet")
+    return of_every_seed(wildcards, [item.family], "parquet")
 
 
 def steps(wildcards):
@@ -119,7 +119,7 @@ def steps(wildcards):
         scale=wildcards.scale,
         family=item.family,
         branch=item.branches,
-        seed=seeds(wildcards),
+        seed=seeds(wildcards, item.family),
     )
 
 
@@ -130,32 +130,22 @@ def item_files(wildcards, input):
     ]
 
 
-def of_every_seed(wildcards, ending):
-    return expand(
-        "results/{scale}/scores/{family}/seed{seed}.{ending}",
-        scale=wildcards.scale,
-        family=study.read_paper_item(wildcards.item).family,
-        seed=seeds(wildcards),
-        ending=ending,
-    )
+def of_every_seed(wildcards, families, ending):
+    """The files of scores of some families, of every seed of each."""
+    return [
+        f"results/{wildcards.scale}/scores/{family}/seed{seed}.{ending}"
+        for family in families
+        for seed in seeds(wildcards, family)
+    ]
 
 
 def claims(scale):
     return expand(
         ["results/{scale}/claims.{table}", "paper_figures/{scale}/claims.{picture}"],
         scale=scale,
-        table=["csv", "md"],
+        table=["csv", "md", "html"],
         picture=["pdf", "png"],
     )
-
-
-def of_claims(wildcards, families, ending):
-    """What the claims about some families are judged on, of every seed."""
-    return [
-        f"results/{wildcards.scale}/scores/{family}/seed{seed}.{ending}"
-        for family in families
-        for seed in RUN.seeds or study.read_family(wildcards.scale, family).seeds
-    ]
 
 
 def claim_files(wildcards, input):
@@ -165,3 +155,54 @@ def claim_files(wildcards, input):
         for kind in ("outcomes", "scores")
         for path in input[kind]
     ]
+
+
+def descriptions(scale):
+    return expand(
+        "results/{scale}/{page}.html", scale=scale, page=["settings", "timings"]
+    )
+
+
+def run_options(*names):
+    """Options that pass on what this run has of its own, in place of its scale's."""
+    given = RUN.model_dump(include=set(names), exclude_none=True)
+    return [
+        f"--{name} {value}"
+        for name, values in given.items()
+        for value in (values if isinstance(values, (list, tuple)) else [values])
+    ]
+
+
+# --- the report -----------------------------------------------------------------------------
+
+
+def item_caption(wildcards):
+    item = study.read_paper_item(wildcards.item)
+    of = () if item.analytic else seeds(wildcards, item.family)
+    return captions.of_item(item, wildcards.scale, of)
+
+
+def claims_caption(wildcards):
+    scale = wildcards.scale
+    families = claim_sheets.families_at(scale) + claim_sheets.families_by_sample(scale)
+    return captions.of_claims(
+        scale, {family: seeds(wildcards, family) for family in families}
+    )
+
+
+def item_subcategory(wildcards):
+    """The family that an item is about."""
+    item = study.read_paper_item(wildcards.item)
+    return "strategies alone" if item.analytic else item.family
+
+
+def item_labels(kind, file):
+    """What the report's list of items shows of each.
+
+    Of labels after the first that have two values, one for each half of a list, Snakemake makes a
+    switch between the halves; so the first says everything, and the second is the same for all.
+    """
+    return lambda w: {
+        kind: f"{w.item}: {study.read_paper_item(w.item).title}",
+        "File": file,
+    }

@@ -5,7 +5,7 @@ needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every see
         results/{scale}/scores/{family}/seed{seed}.parquet too, where single samples matter
         or results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet of every branch
         config/paper_reported.csv, the paper's own numbers
-makes:  results/{scale}/tables/{item}.{csv,md,tex}
+makes:  results/{scale}/tables/{item}.{csv,md,tex,html}
         paper_figures/{scale}/{item}.{pdf,png}
 
 Each takes seconds, so on a cluster these run where Snakemake does.
@@ -22,6 +22,13 @@ rule table:
         csv="results/{scale}/tables/{item}.csv",
         md="results/{scale}/tables/{item}.md",
         tex="results/{scale}/tables/{item}.tex",
+        html=report(
+            "results/{scale}/tables/{item}.html",
+            caption="../report/item.rst",
+            category="2. Tables",
+            subcategory=item_subcategory,
+            labels=item_labels("Table", "HTML"),
+        ),
     log:
         "results/{scale}/logs/table/{item}.log",
     benchmark:
@@ -31,11 +38,12 @@ rule table:
         "../../envs/report.yaml"
     params:
         settings=lambda w: fingerprints.item_fingerprint(w.item),
+        shows=item_caption,
         files=item_files,
     shell:
         "python -m compute_aligned table --scale {wildcards.scale} --item {wildcards.item}"
-        " --csv {output.csv} --md {output.md} --tex {output.tex} {params.files}"
-        " {input.outcomes} &> {log}"
+        " --csv {output.csv} --md {output.md} --tex {output.tex} --html {output.html}"
+        " {params.files} {input.outcomes} &> {log}"
 
 
 rule figure:
@@ -46,7 +54,13 @@ rule figure:
         reported=f"{workflow.basedir}/config/paper_reported.csv",
     output:
         pdf="paper_figures/{scale}/{item}.pdf",
-        png="paper_figures/{scale}/{item}.png",
+        png=report(
+            "paper_figures/{scale}/{item}.png",
+            caption="../report/item.rst",
+            category="3. Figures",
+            subcategory=item_subcategory,
+            labels=item_labels("Figure", "PNG"),
+        ),
     log:
         "results/{scale}/logs/figure/{item}.log",
     benchmark:
@@ -56,6 +70,7 @@ rule figure:
         "../../envs/report.yaml"
     params:
         settings=lambda w: fingerprints.item_fingerprint(w.item),
+        shows=item_caption,
         files=item_files,
     shell:
         "python -m compute_aligned figure --scale {wildcards.scale} --item {wildcards.item}"

@@ -9,6 +9,7 @@ from compute_aligned.cli.data import fetch, prepare
 from compute_aligned.cli.evaluate import sample, score
 from compute_aligned.cli.paper import claims, figure, reference, table
 from compute_aligned.cli.plan import cost, schemas
+from compute_aligned.cli.report import describe, report, timings
 from compute_aligned.cli.train import train_rl, train_sft
 
 app = typer.Typer(
@@ -29,6 +30,9 @@ for verb in (
     table,
     figure,
     claims,
+    describe,
+    timings,
+    report,
     reference,
     cost,
     schemas,

@@ -10,6 +10,9 @@ from compute_aligned.errors import InputError
 Scale = Annotated[str, typer.Option(help="A file of config/scales/, without .yaml.")]
 Family = Annotated[str, typer.Option(help="A family of that scale.")]
 Seed = Annotated[int, typer.Option(help="The run's seed.", min=0)]
+Seeds = Annotated[
+    list[int] | None, typer.Option(help="A seed, once a seed; default: each family's own.")
+]
 Item = Annotated[str, typer.Option(help="A row of config/paper_items.tsv.")]
 Outcomes = Annotated[
     list[Path] | None,

@@ -17,6 +17,7 @@ def table(
     csv: Annotated[Path, typer.Option(help="Tidy values.")],
     md: Annotated[Path, typer.Option(help="For reading.")],
     tex: Annotated[Path, typer.Option(help="For a paper.")],
+    html: Annotated[Path, typer.Option(help="For the report of the run.")],
     outcomes: Outcomes = None,
     scores: Scores = None,
     steps: Steps = None,
@@ -27,8 +28,10 @@ def table(
     row = config.read_paper_item(item)
     files = items.Files(outcomes or [], scores or [], named("--steps", steps or []))
     rendered = items.table(row, files, scale)
-    for path, text in ((csv, rendered.csv), (md, rendered.md), (tex, rendered.tex)):
-        records.write_text(path, text)
+    records.write_text(csv, rendered.csv)
+    records.write_text(md, rendered.md)
+    records.write_text(tex, rendered.tex)
+    records.write_text(html, rendered.html)
     _record_item(csv, scale, row, files.paths)
 
 
@@ -54,6 +57,7 @@ def claims(
     scale: Scale,
     csv: Annotated[Path, typer.Option(help="Tidy values.")],
     md: Annotated[Path, typer.Option(help="For reading.")],
+    html: Annotated[Path, typer.Option(help="For the report of the run.")],
     pdf: Annotated[Path, typer.Option(help="Vector graphics.")],
     png: Annotated[Path, typer.Option(help="Pixels.")],
     outcomes: Annotated[
@@ -64,7 +68,14 @@ def claims(
     ] = None,
 ) -> None:
     """Judge the paper's claims on what was run: verdicts, their contrasts, a figure of them."""
-    from compute_aligned import claim_evidence, claim_figure, claim_review, claim_tables, figures
+    from compute_aligned import (
+        claim_evidence,
+        claim_figure,
+        claim_page,
+        claim_review,
+        claim_tables,
+        figures,
+    )
 
     measured = grouped("--outcomes", outcomes or [])
     graded = grouped("--scores", scores or [])
@@ -75,6 +86,7 @@ def claims(
     )
     records.write_text(csv, claim_tables.to_tidy(reviewed))
     records.write_text(md, claim_tables.to_markdown(reviewed, scale))
+    records.write_text(html, claim_page.to_html(reviewed, scale))
     figures.save(claim_figure.draw(reviewed, scale), pdf, png)
     inputs = [str(path) for files in (measured, graded) for some in files.values() for path in some]
     for made in (csv, pdf):

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from compute_aligned import config, records
+from compute_aligned.cli.options import Seeds
 
 
 def cost(
@@ -15,19 +16,18 @@ def cost(
     family: Annotated[
         list[str] | None, typer.Option(help="A family of it, once a family; default: all.")
     ] = None,
-    seeds: Annotated[
-        list[int] | None, typer.Option(help="A seed, once a seed; default: each family's own.")
-    ] = None,
+    seeds: Seeds = None,
     csv: Annotated[Path | None, typer.Option(help="Write it as CSV too, tidy.")] = None,
 ) -> None:
     """Say what a run takes before it starts, and beside it what the finished jobs took.
 
     Steps, tokens, samples, time, disk and memory, by family and stage. Times come from the scale's
-    block throughput. What a job took is in results/{scale}/benchmarks/; the ratio is the estimate
-    over that.
+    block throughput. What a job took is in results/{scale}/benchmarks/, its CPU time in its record
+    of provenance; the ratio is the estimate over that.
     """
     from compute_aligned import cost_tables
     from compute_aligned.cost import lines
+    from compute_aligned.finished import Finished
     from compute_aligned.workload import plan
 
     given = {"scale": scale, "seeds": seeds}
@@ -38,8 +38,7 @@ def cost(
     planned = plan(
         run.scale, family or list(settings.families), run.seeds or (), engine, config.ROOT
     )
-    benchmarks = config.ROOT / "results" / run.scale / "benchmarks"
-    found = lines(planned.jobs, settings, engine, benchmarks)
+    found = lines(planned.jobs, settings, engine, Finished(config.ROOT, run.scale))
     cost_tables.show(found, planned.notes, run.scale, settings)
     if csv is not None:
         records.write_text(csv, cost_tables.tidy(found))

@@ -1,0 +1,60 @@
+"""What was run, with what, and how long each step took: pages for the report of the run.
+
+needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every family and seed, which
+        are there once everything has run that a description is about
+        the records of provenance and the benchmark files that jobs leave
+makes:  results/{scale}/settings.html    the resolved configuration, the environment
+        results/{scale}/timings.html     the time of each step, when all others have finished
+
+Each takes seconds, so on a cluster these run where Snakemake does.
+"""
+
+
+rule describe:
+    input:
+        lambda w: of_every_seed(w, scope.families_shown(w.scale), "outcomes.parquet"),
+    output:
+        report(
+            "results/{scale}/settings.html",
+            caption="../report/settings.rst",
+            category="4. This run",
+            labels={"Shows": "Configuration and environment"},
+        ),
+    log:
+        "results/{scale}/logs/describe.log",
+    benchmark:
+        "results/{scale}/benchmarks/describe/all.tsv"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        settings=lambda w: fingerprints.description_fingerprint(RUN, w.scale),
+        run=run_options("seeds", "engine"),
+    shell:
+        "python -m compute_aligned describe --scale {wildcards.scale} --html {output}"
+        " {params.run} &> {log}"
+
+
+rule timings:
+    input:
+        lambda w: tables(w.scale) + figures(w.scale) + claims(w.scale),
+        "results/{scale}/settings.html",
+    output:
+        report(
+            "results/{scale}/timings.html",
+            caption="../report/timings.rst",
+            category="4. This run",
+            labels={"Shows": "The time each step took"},
+        ),
+    log:
+        "results/{scale}/logs/timings.log",
+    benchmark:
+        "results/{scale}/benchmarks/timings/all.tsv"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        run=run_options("seeds"),
+    shell:
+        "python -m compute_aligned timings --scale {wildcards.scale} --html {output}"
+        " {params.run} &> {log}"
