@@ -1,10 +1,12 @@
 """How many parameters a model of the configuration has, without building or downloading it."""
 
 from pathlib import Path
+from typing import Any
 
 from compute_aligned.errors import InputError
 from compute_aligned.model_settings import PretrainedModel, ScratchModel
 
+ADAPTER_SHARE = 0.01  # of a checkpoint's parameters, where its shape is not at hand: an upper bound
 SPECIAL_TOKENS = 3  # padding, end and unknown, which scratch.build_tokenizer adds
 
 
@@ -42,17 +44,45 @@ def checkpoint_folder(model: PretrainedModel) -> Path | None:
     return Path(found)
 
 
-def _parameters_of_checkpoint(model: PretrainedModel) -> int:
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+def adapters(model: PretrainedModel) -> int:
+    """Parameters of a checkpoint's adapters: two factors of rank r for each linear layer named.
 
-    folder = checkpoint_folder(model)
-    if folder is None or not (folder / "config.json").is_file():
+    Where the checkpoint is not on this machine, an upper bound.
+
+    Raises:
+        InputError: Nobody can say how large the checkpoint is.
+
+    """
+    if model.lora is None:
+        return 0
+    network = _without_weights(model)
+    if network is None:
+        return round(ADAPTER_SHARE * parameters(model))
+    return sum(
+        model.lora.rank * sum(layer.weight.shape)
+        for name, layer in network.named_modules()
+        if name.rpartition(".")[2] in model.lora.targets
+    )
+
+
+def _parameters_of_checkpoint(model: PretrainedModel) -> int:
+    network = _without_weights(model)
+    if network is None:
         raise InputError(
             f"model {model.pretrained}",
             "it is not on this machine, so nobody can say how many parameters it has",
             "write model.parameters in the scale's file, or download the checkpoint first",
         )
-    with torch.device("meta"):  # shapes without memory
-        network = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _without_weights(model: PretrainedModel) -> Any | None:
+    """A checkpoint's network with its shapes alone; None where it is not on this machine."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    folder = checkpoint_folder(model)
+    if folder is None or not (folder / "config.json").is_file():
+        return None
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))

@@ -145,7 +145,7 @@ def split_problems(
     """The splits of one family and run seed, disjoint in ``Problem.group``, prompts filled in.
 
     Test and validation problems depend on ``split_seed`` alone, the rest on the run seed too. With
-    ``rl: train`` the splits ``rl`` and ``train`` are one.
+    ``rl: train`` the splits ``rl`` and ``train`` are one; ``train: all`` is all but the others.
     Where the source names official splits, test problems come from its ``test`` only and all
     others from the rest. Of several problems in a group one is used, whichever order they come in.
 
@@ -165,8 +165,10 @@ def split_problems(
     rest = [p for p in fixed if p.group not in reserved]
     validation = _take(rest, settings.validation, "validation", settings)
     seeded = sorted(rest[settings.validation :], key=lambda p: _order_key(seed, p.group))
-    train = _take(seeded, settings.train, "train", settings)
-    unused = seeded[settings.train :]
+    kept_for_rl = 0 if settings.rl == "train" else settings.rl
+    num_train = max(len(seeded) - kept_for_rl, 1) if settings.train == "all" else settings.train
+    train = _take(seeded, num_train, "train", settings)
+    unused = seeded[num_train:]
     rl = train if settings.rl == "train" else _take(unused, settings.rl, "rl", settings)
     splits = {"train": train, "rl": rl, "validation": validation, "test": test}
     return {name: [_prompted(p, settings.prompt) for p in split] for name, split in splits.items()}

@@ -71,6 +71,25 @@ def encode(
     return examples
 
 
+def no_longer_than(longest: int | None, examples: Sequence[Example]) -> list[Example]:
+    """The examples of at most so many tokens, prompt and completion together; None is no limit.
+
+    Raises:
+        InputError: None is left.
+
+    """
+    kept = [e for e in examples if longest is None or len(e[0]) + len(e[1]) <= longest]
+    if not kept:
+        raise InputError(
+            f"longest: {longest}", "no problem is that short", "raise it in the scale's file"
+        )
+    if len(kept) < len(examples):
+        notice(
+            f"{len(examples) - len(kept)} of {len(examples)} problems are left out: longer than {longest} tokens"
+        )
+    return kept
+
+
 @dataclass
 class Progress:
     """Everything that changes during training besides the weights: what a checkpoint holds.

@@ -5,18 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compute_aligned import config
-from compute_aligned.model_size import parameters
+from compute_aligned.model_settings import PretrainedModel
+from compute_aligned.model_size import adapters, parameters
 from compute_aligned.records import Problem
 from compute_aligned.settings import Duration, Engine, Family, Sft
+from compute_aligned.split_sizes import SplitSizes, split_sizes
 from compute_aligned.texts import Texts, problems_at_hand, texts_of
 from compute_aligned.work import (
     ITEM_FILES,
+    NF4_ITEM_SIZE,
     ModelSize,
     Work,
     rl_work,
     sampling_work,
     scoring_work,
     sft_work,
+    untrained_work,
 )
 
 SHARED = "-"  # the family of jobs that belong to none, or to several: sources, analytic items
@@ -98,40 +102,56 @@ def plan(
         name: texts_of(family, raw[family.problems.source], (seeds or family.seeds)[0])
         for name, family in shown.items()
     }
+    sizes = {
+        name: split_sizes(
+            family.problems,
+            config.read_source(scale, family.problems.source),
+            raw[family.problems.source],
+            (seeds or family.seeds)[0],
+        )
+        for name, family in shown.items()
+    }
     jobs = [
         job
         for name, family in shown.items()
-        for job in _of_family(scale, name, seeds or family.seeds, texts[name], engine)
+        for job in _of_family(scale, name, seeds or family.seeds, texts[name], sizes[name], engine)
     ]
     if set(families) == set(every):
         jobs += _items(scale, SHARED)
         jobs.append(Job("claims", SHARED, "all", Work(left_bytes=2 * ITEM_FILES)))
     jobs += [
-        Job("fetch", SHARED, source, _fetching(source, problems, shown, texts))
+        Job("fetch", SHARED, source, _fetching(source, problems, shown, texts, sizes))
         for source, problems in raw.items()
     ]
-    return Plan(jobs, list(_notes(shown, texts)))
+    return Plan(jobs, list(_notes(shown, texts, sizes)))
 
 
 def _of_family(
-    scale: str, name: str, seeds: Sequence[int], texts: Texts, engine: Engine
+    scale: str,
+    name: str,
+    seeds: Sequence[int],
+    texts: Texts,
+    sizes: SplitSizes,
+    engine: Engine,
 ) -> Iterator[Job]:
     family = config.read_family(scale, name)
-    problems = family.problems
-    model = ModelSize(parameters(family.model), ITEM_SIZES[config.read_scale(scale).dtype])
-    warmup = sft_work(family.warmup, problems.train, texts, model, family.expected_hold)
+    model = model_size(family, ITEM_SIZES[config.read_scale(scale).dtype])
+    if family.warmup is None:
+        warmup = untrained_work(model)
+    else:
+        warmup = sft_work(family.warmup, sizes.train, texts, model, family.expected_hold)
     sampled = sampling_work(family, len(config.models_of(name)), texts, model, engine)
     for seed in seeds:
         place = f"{name}/seed{seed}"
-        yield Job("prepare", name, place, Work(left_bytes=_num_problems(family) * texts.record))
+        yield Job("prepare", name, place, Work(left_bytes=sizes.total * texts.record))
         yield Job("train_warmup", name, place, warmup)
         for branch in config.branches_of(name):
             training = config.branch_training(scale, name, branch)
             at = f"{name}/{branch}/seed{seed}"
             if isinstance(training, Sft):
-                yield Job("train_sft", name, at, sft_work(training, problems.train, texts, model))
+                yield Job("train_sft", name, at, sft_work(training, sizes.train, texts, model))
             else:
-                yield Job("train_rl", name, at, rl_work(training, problems.num_rl, texts, model))
+                yield Job("train_rl", name, at, rl_work(training, sizes.rl, texts, model))
         yield Job("sample", name, place, sampled)
         yield Job("score", name, place, scoring_work(sampled))
     yield from _items(scale, name)
@@ -147,9 +167,27 @@ def _items(scale: str, family: str) -> list[Job]:
     ]
 
 
-def _num_problems(family: Family) -> int:
-    problems = family.problems
-    return problems.train + problems.num_rl + problems.validation + problems.test
+def model_size(family: Family, item_size: int) -> ModelSize:
+    """The size of a family's model, and of what of it is trained.
+
+    Args:
+        family: Its settings.
+        item_size: Bytes of a number of the scale's dtype.
+
+    Raises:
+        InputError: It is a checkpoint of which nobody can say how large it is.
+
+    """
+    model = family.model
+    if not isinstance(model, PretrainedModel) or model.lora is None:
+        return ModelSize(parameters(model), item_size)
+    return ModelSize(
+        parameters(model),
+        item_size,
+        adapters=adapters(model),
+        frozen_item_size=item_size if model.quantization is None else NF4_ITEM_SIZE,
+        recomputes=model.gradient_checkpointing,
+    )
 
 
 def _fetching(
@@ -157,15 +195,18 @@ def _fetching(
     problems: list[Problem] | None,
     families: dict[str, Family],
     texts: dict[str, Texts],
+    sizes: dict[str, SplitSizes],
 ) -> Work:
     """Fetching a source; of one that is not at hand, no more is known than what families take."""
     users = [name for name, family in families.items() if family.problems.source == source]
-    wanted = max(_num_problems(families[name]) for name in users)
+    wanted = max(sizes[name].total for name in users)
     count = wanted if problems is None else len(problems)
     return Work(left_bytes=count * max(texts[name].record for name in users))
 
 
-def _notes(families: dict[str, Family], texts: dict[str, Texts]) -> Iterator[str]:
+def _notes(
+    families: dict[str, Family], texts: dict[str, Texts], sizes: dict[str, SplitSizes]
+) -> Iterator[str]:
     """What of the families' counts is expected or an upper bound."""
     unread = [name for name in families if not texts[name].measured]
     if unread:
@@ -173,18 +214,28 @@ def _notes(families: dict[str, Family], texts: dict[str, Texts]) -> Iterator[str
             "Upper bounds by max_length and max_new_tokens, since problems or tokenizer are not "
             f"on this machine: all tokens of {', '.join(unread)}."
         )
+    uncounted = [name for name in families if not sizes[name].exact]
+    if uncounted:
+        yield (
+            "Upper bounds, since the problems have not been fetched: all training problems of "
+            f"{', '.join(uncounted)}, whatever their level."
+        )
     yield (
         "Expected: rollouts and samples as long as what the warm-up learns to write, cut at "
         "max_new_tokens."
     )
-    ending = {n: f for n, f in families.items() if f.warmup.stop_at_probability is not None}
-    for name, family in ending.items():
-        if family.expected_hold is not None:
+    ending = {
+        name: (family.warmup.hold, family.expected_hold)
+        for name, family in families.items()
+        if family.warmup is not None and family.warmup.stop_at_probability is not None
+    }
+    for name, (hold, expected) in ending.items():
+        if expected is not None:
             yield (
-                f"Expected: {_in_words(family.expected_hold)} of warm-up in {name} before "
-                f"stop_at_probability is reached; at most {_in_words(family.warmup.hold)}."
+                f"Expected: {_in_words(expected)} of warm-up in {name} before "
+                f"stop_at_probability is reached; at most {_in_words(hold)}."
             )
-    unknown = [name for name, family in ending.items() if family.expected_hold is None]
+    unknown = [name for name, (_, expected) in ending.items() if expected is None]
     if unknown:
         yield (
             "Upper bounds: warm-up steps, which stop_at_probability may end early, of "

@@ -10,7 +10,7 @@ from compute_aligned import config, fingerprints, provenance, records
 from compute_aligned.cli.options import Family, Problems, Scale, Seed
 from compute_aligned.config import WARMUP
 from compute_aligned.errors import InputError
-from compute_aligned.settings import Rl, Sft
+from compute_aligned.settings import Rl
 
 
 def train_sft(
@@ -45,27 +45,31 @@ def train_sft(
     else:
         network, tokenizer = models.load(start, precision)
     network.to(at.device)
-    examples = sft.encode(
-        tokenizer,
-        records.read_problems(problems),
-        settings.problems.target,
-        settings.model.max_length,
-        settings.model.chat_template,
-    )
     checkpoint = _checkpoint_of(model)
     schedule = settings.warmup if warming else config.branch_training(scale, family, branch)
-    if not isinstance(schedule, Sft):
+    if isinstance(schedule, Rl):
         raise InputError(f"{family} {branch}", "this branch is trained by RL", "use train-rl")
-    progress = sft.train(
-        network,
-        examples,
-        strategy,
-        schedule,
-        seed,
-        tokenizer.pad_token_id,
-        checkpoint,
-        description=f"{family} {branch} seed {seed}",
-    )
+    description = f"{family} {branch} seed {seed}"
+    if schedule is None:
+        progress = sft.Progress()  # the checkpoint as it is takes the warm-up's place
+    else:
+        examples = sft.encode(
+            tokenizer,
+            records.read_problems(problems),
+            settings.problems.target,
+            settings.model.max_length,
+            settings.model.chat_template,
+        )
+        progress = sft.train(
+            network,
+            sft.no_longer_than(schedule.longest, examples),
+            strategy,
+            schedule,
+            seed,
+            tokenizer.pad_token_id,
+            checkpoint,
+            description,
+        )
     records.write_table(steps, progress.steps, records.STEPS)
     _publish_model(
         network,
@@ -78,7 +82,7 @@ def train_sft(
         seed=seed,
         strategy=repr(strategy),
         steps=progress.step,
-        stop_at_probability=schedule.stop_at_probability,
+        stop_at_probability=schedule and schedule.stop_at_probability,
         stop_reached=progress.reached,
         decay_started_at_step=progress.decay_start,
     )
