@@ -2,9 +2,9 @@
 
 The update is the ordinary one but for the loss: ``strategy.sft_loss`` of the sequence
 log-probability (PAPER section 1) instead of its negative, and in part a margin of its tokens where
-the settings ask for one. All randomness, the order of the data and the noise that rival tokens are
-drawn with, is a pure function of seed and step, so that a resumed run repeats an uninterrupted one
-to the byte.
+the settings ask for one. All randomness, the order of the data, dropout, and the noise that rival
+tokens are drawn with, is a pure function of seed and step, so that a resumed run repeats an
+uninterrupted one to the byte.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,6 +38,7 @@ from compute_aligned.training import (
     quantiles,
     restore_checkpoint,
     save_checkpoint,
+    seed_dropout,
     steps_per_epoch,
 )
 
@@ -153,6 +154,7 @@ def train(
             batch = [
                 examples[i] for i in batch_indices(step, len(examples), settings.batch_size, seed)
             ]
+            seed_dropout(seed, step)
             noise = rival_noise(settings, batch, seed, step)
             record = update(model, optimizer, parameters, batch, strategy, settings, pad, noise)
             progress.steps.append({"step": step, "learning_rate": rate, **record})

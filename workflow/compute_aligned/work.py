@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from compute_aligned.settings import Duration, Engine, Family, Rl, Sft
+from compute_aligned.shards import WHOLE, Shard
 from compute_aligned.texts import Texts
 from compute_aligned.training import steps_per_epoch
 
@@ -200,25 +201,37 @@ def rl_work(settings: Rl, num_tasks: int, texts: Texts, model: ModelSize) -> Wor
 
 
 def sampling_work(
-    family: Family, num_models: int, texts: Texts, model: ModelSize, engine: Engine
+    family: Family,
+    num_models: int,
+    texts: Texts,
+    model: ModelSize,
+    engine: Engine,
+    shard: Shard = WHOLE,
 ) -> Work:
-    """The samples of all test problems from the warm-up and every branch, at one seed.
+    """The samples of test problems from the warm-up and every branch, at one seed.
 
-    With vLLM there are no passes to count: it schedules sequences of its own accord.
+    With vLLM there are no passes to count: it schedules sequences of its own accord. A shard has
+    its share of the problems, and leaves its samples in the store alone.
     """
     settings = family.sampling
-    samples = num_models * family.problems.test * settings.num_samples
+    problems = shard.problems(family.problems.test, settings.block_size)
+    samples = num_models * problems * settings.num_samples
     tokens = samples * min(texts.completion, settings.max_new_tokens)
-    blocks = num_models * _parts(family.problems.test, settings.block_size)
+    blocks = num_models * _parts(problems, settings.block_size)
     passes = blocks * settings.max_new_tokens * FORWARD_PASS
     return Work(
         samples=samples,
         sampled_tokens=tokens,
         passes=0.0 if engine == "vllm" else passes,
         flops=model.flops(tokens),
-        left_bytes=SAMPLE_COPIES * SAMPLED_TOKEN * tokens,
+        left_bytes=(SAMPLE_COPIES if shard == WHOLE else 1) * SAMPLED_TOKEN * tokens,
         memory_bytes=model.weight_bytes,
     )
+
+
+def gathering_work(sampled: Work) -> Work:
+    """Putting the samples of all shards together."""
+    return Work(left_bytes=SAMPLED_TOKEN * sampled.sampled_tokens)
 
 
 def scoring_work(sampled: Work) -> Work:

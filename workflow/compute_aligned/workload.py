@@ -9,13 +9,16 @@ from compute_aligned.model_settings import PretrainedModel
 from compute_aligned.model_size import adapters, parameters
 from compute_aligned.records import Problem
 from compute_aligned.settings import Duration, Engine, Family, Sft
+from compute_aligned.shards import Shard
 from compute_aligned.split_sizes import SplitSizes, split_sizes
 from compute_aligned.texts import Texts, problems_at_hand, texts_of
 from compute_aligned.work import (
     ITEM_FILES,
     NF4_ITEM_SIZE,
+    NOTHING,
     ModelSize,
     Work,
+    gathering_work,
     rl_work,
     sampling_work,
     scoring_work,
@@ -31,6 +34,7 @@ STAGES = {  # of the run, by the rule of a job
     "train_sft": "branches",
     "train_rl": "branches",
     "sample": "samples",
+    "sample_shard": "samples",
     "score": "report",
     "table": "report",
     "figure": "report",
@@ -152,9 +156,25 @@ def _of_family(
                 yield Job("train_sft", name, at, sft_work(training, sizes.train, texts, model))
             else:
                 yield Job("train_rl", name, at, rl_work(training, sizes.rl, texts, model))
-        yield Job("sample", name, place, sampled)
+        if family.sampling.shards == 1:
+            yield Job("sample", name, place, sampled)
+        else:
+            yield from _sharded(family, name, place, texts, model, engine)
         yield Job("score", name, place, scoring_work(sampled))
     yield from _items(scale, name)
+
+
+def _sharded(
+    family: Family, name: str, place: str, texts: Texts, model: ModelSize, engine: Engine
+) -> Iterator[Job]:
+    """The jobs that share the sampling of a seed, and the one that puts their samples together."""
+    num_models, count = len(config.models_of(name)), family.sampling.shards
+    drawn = NOTHING
+    for index in range(count):
+        work = sampling_work(family, num_models, texts, model, engine, Shard(index, count))
+        drawn += work
+        yield Job("sample_shard", name, f"{place}/{index}", work)
+    yield Job("sample", name, place, gathering_work(drawn))
 
 
 def _items(scale: str, family: str) -> list[Job]:

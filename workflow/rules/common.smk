@@ -33,6 +33,7 @@ wildcard_constraints:
     branch="[a-z0-9_]+",
     item=r"(?!claims\.)[a-z0-9_]+",  # claims.pdf is the figure of no row of paper_items.tsv
     seed="[0-9]+",
+    shard="[0-9]+",
 
 
 def trained_by(kind):
@@ -68,6 +69,43 @@ def gpus(wildcards):
 def memory_mb(wildcards):
     """Main memory for a model: a scale for GPUs has large ones."""
     return 64_000 if gpus(wildcards) else 4_000
+
+
+def sampled_branches(wildcards):
+    return expand(
+        "results/{scale}/branches/{family}/{branch}/seed{seed}/model",
+        scale=wildcards.scale,
+        family=wildcards.family,
+        branch=study.branches_of(wildcards.family),
+        seed=wildcards.seed,
+    )
+
+
+def sampled_models(wildcards, input):
+    """Options that name the folder of every model that is sampled."""
+    folders = [input.warmup, *input.branches]
+    return [
+        f"--model {name}={folder}"
+        for name, folder in zip(study.models_of(wildcards.family), folders)
+    ]
+
+
+def num_shards(wildcards):
+    return family_settings(wildcards).sampling.shards
+
+
+def shards(wildcards):
+    """What the shards of a family's sampling make; nothing where one job draws all samples."""
+    count = num_shards(wildcards)
+    if count == 1:
+        return []
+    return expand(
+        "results/{scale}/samples/{family}/seed{seed}.shards/{shard}.json",
+        scale=wildcards.scale,
+        family=wildcards.family,
+        seed=wildcards.seed,
+        shard=range(count),
+    )
 
 
 def seeds(wildcards):

@@ -1,6 +1,5 @@
 """Verbs that train: ``train_sft`` and ``train_rl``, a model each."""
 
-import copy
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +26,7 @@ def train_sft(
     """Train a family's warm-up, or a branch from its start, by supervised fine-tuning."""
     import torch
 
-    from compute_aligned import models, sft
+    from compute_aligned import models, precision, sft
     from compute_aligned.locks import sole_maker
     from compute_aligned.strategies import parse_strategy
 
@@ -35,16 +34,16 @@ def train_sft(
     torch.set_num_threads(1)  # so that the bytes of a result repeat
     settings = config.read_family(scale, family)
     at = config.read_scale(scale)
-    precision = getattr(torch, at.dtype)
+    dtype = getattr(torch, at.dtype)
+    weights = precision.weights_dtype(settings.model, dtype)
     warming = branch == WARMUP
     strategy = parse_strategy(
         "SingleSample()" if warming else config.read_branch(family, branch).strategy
     )
     if start is None:
-        network, tokenizer = models.build(settings.model, seed, precision)
+        network, tokenizer = models.build(settings.model, seed, weights, at.device)
     else:
-        network, tokenizer = models.load(start, precision)
-    network.to(at.device)
+        network, tokenizer = models.load(start, weights, settings.model, at.device)
     checkpoint = _checkpoint_of(model)
     schedule = settings.warmup if warming else config.branch_training(scale, family, branch)
     if isinstance(schedule, Rl):
@@ -60,16 +59,17 @@ def train_sft(
             settings.model.max_length,
             settings.model.chat_template,
         )
-        progress = sft.train(
-            network,
-            sft.no_longer_than(schedule.longest, examples),
-            strategy,
-            schedule,
-            seed,
-            tokenizer.pad_token_id,
-            checkpoint,
-            description,
-        )
+        with precision.passes_in(dtype, at.device):
+            progress = sft.train(
+                network,
+                sft.no_longer_than(schedule.longest, examples),
+                strategy,
+                schedule,
+                seed,
+                tokenizer.pad_token_id,
+                checkpoint,
+                description,
+            )
     records.write_table(steps, progress.steps, records.STEPS)
     _publish_model(
         network,
@@ -102,7 +102,7 @@ def train_rl(
     """Train a branch from its start, the warm-up or another branch, by reinforcement learning."""
     import torch
 
-    from compute_aligned import experience, models, rl
+    from compute_aligned import experience, models, precision, rl
     from compute_aligned.locks import sole_maker
     from compute_aligned.strategies import parse_strategy
 
@@ -113,9 +113,10 @@ def train_rl(
     if not isinstance(training, Rl) or row.weight_form == "-":
         raise InputError(f"{family} {branch}", "this branch is fine-tuned", "use train-sft")
     at = config.read_scale(scale)
-    network, tokenizer = models.load(start, getattr(torch, at.dtype))
-    network.to(at.device)
-    reference = copy.deepcopy(network).requires_grad_(False) if training.kl_weight else None
+    dtype = getattr(torch, at.dtype)
+    weights = precision.weights_dtype(settings.model, dtype)
+    network, tokenizer = models.load(start, weights, settings.model, at.device)
+    reference = models.reference(network, start) if training.kl_weight else None
     tasks = experience.encode(
         tokenizer,
         records.read_problems(problems),
@@ -127,14 +128,15 @@ def train_rl(
     strategy.check_form(row.weight_form)
     objective = experience.Objective(strategy, row.weight_form, training, settings.grader)
     checkpoint = _checkpoint_of(model)
-    progress = rl.train(
-        rl.Policy(network, tokenizer, reference),
-        tasks,
-        objective,
-        seed,
-        checkpoint,
-        description=f"{family} {branch} seed {seed}",
-    )
+    with precision.passes_in(dtype, at.device):
+        progress = rl.train(
+            rl.Policy(network, tokenizer, reference),
+            tasks,
+            objective,
+            seed,
+            checkpoint,
+            description=f"{family} {branch} seed {seed}",
+        )
     records.write_table(steps, progress.steps, records.RL_STEPS)
     _publish_model(
         network,
@@ -174,6 +176,7 @@ def _publish_model(
     with records.replacing(model) as folder:
         models.save(network, tokenizer, folder)
     checkpoint.unlink(missing_ok=True)
+    trained, parameters = models.count_parameters(network)
     provenance.record(
         model,
         scale=scale,
@@ -181,6 +184,7 @@ def _publish_model(
         branch=branch,
         config_hash=fingerprints.training_fingerprint(scale, family, branch),
         device=config.read_scale(scale).device,
-        parameters=sum(p.numel() for p in network.parameters()),
+        parameters=parameters,
+        trained_parameters=None if trained == parameters else trained,
         **facts,
     )
