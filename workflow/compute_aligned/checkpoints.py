@@ -145,12 +145,14 @@ def _convert(package: str, folder: Path) -> None:
     """Write a package's GGUF checkpoint as transformers and vLLM read it, in float32.
 
     Raises:
-        InputError: The package has no GGUF file, or several.
+        InputError: The package has no GGUF file or several, or its file lacks weights.
 
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     files = [file for file in metadata.files(package) or () if file.suffix == ".gguf"]
     if len(files) != 1:
         raise InputError(
@@ -160,7 +162,12 @@ def _convert(package: str, folder: Path) -> None:
         )
     path = Path(str(files[0].locate()))
     source: dict[str, Any] = {"gguf_file": path.name}
-    loaded = AutoModelForCausalLM.from_pretrained(path.parent, dtype=torch.float32, **source)
+    loaded, report = AutoModelForCausalLM.from_pretrained(
+        path.parent, dtype=torch.float32, output_loading_info=True, **source
+    )
+    if report["missing_keys"]:  # transformers would draw them at random and only warn
+        problem = f"it lacks the weights {', '.join(sorted(report['missing_keys']))}"
+        raise InputError(path, problem, "install the package again, or another version of it")
     # as loaded, its configuration says that it is quantised, which it no longer is
     config = type(loaded.config).from_dict(
         {k: v for k, v in loaded.config.to_dict().items() if k != "quantization_config"}

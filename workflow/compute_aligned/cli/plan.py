@@ -36,8 +36,8 @@ def cost(
     run = config.read_run({key: value for key, value in given.items() if value})
     config.check(run)
     settings = config.read_scale(run.scale)
-    if run.device is not None:
-        settings = settings.model_copy(update={"device": run.device})
+    if run.device not in (None, settings.device):  # whose throughput nobody has measured
+        settings = settings.model_copy(update={"device": run.device, "throughput": None})
     engine = run.engine or settings.engine
     planned = plan(
         run.scale, family or list(settings.families), run.seeds or (), engine, config.ROOT
