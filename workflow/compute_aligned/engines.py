@@ -16,6 +16,7 @@ import torch
 from transformers import AutoConfig, GenerationConfig
 
 from compute_aligned import adapters
+from compute_aligned.checkpoints import local_folder
 from compute_aligned.errors import InputError
 from compute_aligned.models import base_of, load
 from compute_aligned.rollouts import draw
@@ -85,11 +86,9 @@ class VllmEngine(_Engine):
         super().__init__(model, tokenizer, settings, max_length)
         llm, self._params, self._lora_request = _import_vllm(device)
         on_cpu = device == "cpu"
-        name, revision = weights_of(model)
         with warnings.catch_warnings(action="ignore", category=FutureWarning):
             self._llm = llm(
-                model=name,
-                revision=revision,
+                model=str(weights_of(model)),
                 dtype=dtype,
                 seed=0,
                 max_model_len=max_length,
@@ -180,12 +179,14 @@ def _import_vllm(device: str) -> tuple[Any, Any, Any]:
     return LLM, SamplingParams, LoRARequest
 
 
-def weights_of(model: Path) -> tuple[str, str | None]:
-    """Where the whole weights of a model are, those of an adapter's base: a name and a revision."""
-    if not adapters.is_adapter(model):
-        return str(model), None
-    base = base_of(model)
-    return base.pretrained, base.revision
+def weights_of(model: Path) -> Path:
+    """The folder that the whole weights of a model are in: its own, or that of an adapter's base.
+
+    Raises:
+        InputError: The base is not on this machine, or is incomplete.
+
+    """
+    return local_folder(base_of(model)) if adapters.is_adapter(model) else model
 
 
 def lora_options(model: Path) -> dict[str, Any]:
@@ -203,10 +204,10 @@ def lora_options(model: Path) -> dict[str, Any]:
 
 def allowed_tokens(model: Path) -> list[int] | None:
     """Every token but those that the model suppresses; None where it suppresses none."""
-    name, revision = weights_of(model)
-    config = AutoConfig.from_pretrained(name, revision=revision)
+    folder = weights_of(model)
+    config = AutoConfig.from_pretrained(folder)
     try:
-        generation = GenerationConfig.from_pretrained(name, revision=revision)
+        generation = GenerationConfig.from_pretrained(folder, local_files_only=True)
     except OSError:  # not every checkpoint has one; this is what transformers then loads it with
         generation = GenerationConfig.from_model_config(config)
     if not generation.suppress_tokens:
@@ -219,8 +220,7 @@ def cpu_cache_bytes(model: Path, max_length: int, dtype: str) -> int:
 
     Every byte is written when the engine starts, so a small model gets no more than it can use.
     """
-    name, revision = weights_of(model)
-    config = AutoConfig.from_pretrained(name, revision=revision)
+    config = AutoConfig.from_pretrained(weights_of(model))
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     per_token = 2 * config.num_hidden_layers * heads * head_dim * getattr(torch, dtype).itemsize

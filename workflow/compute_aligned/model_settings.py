@@ -104,8 +104,21 @@ class PretrainedModel(Settings):
 
     @property
     def on_hub(self) -> bool:
-        """Whether it is a name on the Hugging Face Hub."""
-        return not self.pretrained.startswith(("/", PACKAGE_PREFIX))
+        """Whether it is a name on the Hugging Face Hub, and not a folder or a package."""
+        return re.fullmatch(r"[\w.-]+(/[\w.-]+)?", self.pretrained) is not None
+
+    @property
+    def package(self) -> str | None:
+        """The Python package that brings it along; None where there is none."""
+        name = self.pretrained.removeprefix(PACKAGE_PREFIX)
+        return None if name == self.pretrained else name
+
+    @property
+    def checkpoint(self) -> str:
+        """Its name and revision as a file name, the same for every family that starts from it."""
+        name = self.package or self.pretrained.strip("/")
+        revision = f"@{self.revision}" if self.revision else ""
+        return re.sub(r"[^\w.@-]", "--", name + revision)
 
 
 def _model_kind(value: Any) -> str:

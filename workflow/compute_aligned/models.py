@@ -22,7 +22,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from compute_aligned import adapters, scratch
+from compute_aligned import adapters, checkpoints, scratch
 from compute_aligned.errors import InputError
 from compute_aligned.model_settings import PretrainedModel, ScratchModel
 
@@ -94,44 +94,38 @@ def base_of(folder: Path) -> PretrainedModel:
 
 
 def _load_checkpoint(settings: PretrainedModel, dtype: torch.dtype, device: str) -> tuple[Any, Any]:
-    quantized = adapters.quantized(settings, dtype, device)
-    model = _load_whole(settings.pretrained, dtype, settings.revision, **quantized)
-    tokenizer = load_tokenizer(settings.pretrained, settings.revision)
+    folder = checkpoints.local_folder(settings)
+    model = _load_whole(folder, dtype, **adapters.quantized(settings, dtype, device))
+    tokenizer = load_tokenizer(folder)
     return adapters.prepared(model, settings).to(device), tokenizer
 
 
-def _load_whole(
-    name: str | Path, dtype: torch.dtype, revision: str | None = None, **quantized: Any
-) -> Any:
-    """All weights of a checkpoint: of a folder, or of a name on the Hub or in its cache."""
+def _load_whole(folder: Path, dtype: torch.dtype, **quantized: Any) -> Any:
+    """All weights of a model; what is not in its folder is looked for nowhere else."""
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, revision=revision, output_loading_info=True, **quantized
+            folder, dtype=dtype, output_loading_info=True, local_files_only=True, **quantized
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise _unreadable(name, error) from None
+        raise _unreadable(folder, error) from None
     if report["missing_keys"]:  # transformers would draw them at random and only warn
-        raise _unreadable(name, f"it lacks the weights {', '.join(sorted(report['missing_keys']))}")
+        lacking = ", ".join(sorted(report["missing_keys"]))
+        raise _unreadable(folder, f"it lacks the weights {lacking}")
     return model
 
 
-def load_tokenizer(name: str | Path, revision: str | None = None) -> Any:
+def load_tokenizer(folder: Path) -> Any:
     """Load a tokenizer alone.
-
-    Args:
-        name: A folder as a path, or a string: a folder, or a name on the Hub or in its cache.
-        revision: Of the Hub.
 
     Raises:
         InputError: It is not there, or cannot be read.
 
     """
-    if isinstance(name, Path):
-        _check_folder(name)
+    _check_folder(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise _unreadable(name, error) from None
+        raise _unreadable(folder, error) from None
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -142,12 +136,11 @@ def _check_folder(folder: Path) -> None:
         raise InputError(folder, "there is no model in this folder", "run the rule that trains it")
 
 
-def _unreadable(name: str | Path, problem: object) -> InputError:
+def _unreadable(folder: Path, problem: object) -> InputError:
     return InputError(
-        name,
+        folder,
         f"the model cannot be loaded: {str(problem).strip().splitlines()[0]}",
-        "delete a folder that a rule made and run again; "
-        "for a model of the Hub check its name, and for a gated one that you are logged in",
+        "delete the folder and run the rule again that made it; mend or replace one of your own",
     )
 
 

@@ -12,7 +12,7 @@ from itertools import combinations_with_replacement, product
 from pathlib import Path
 from typing import Any
 
-from compute_aligned.errors import InputError
+from compute_aligned.errors import InputError, in_brief
 from compute_aligned.proteins import LengthRange, conditional_pairs, pretraining_sequences
 from compute_aligned.records import MEND_ROW, Problem, read_json_lines
 from compute_aligned.settings import Problems
@@ -262,7 +262,7 @@ def _hub(source: HubSource, known_revision: str | None) -> tuple[list[Problem], 
     except Exception as error:  # from wrong names of configurations to files of any kind
         raise InputError(
             source.source,
-            f"the data set cannot be read: {_in_brief(error.__cause__ or error)}",
+            f"the data set cannot be read: {in_brief(error.__cause__ or error)}",
             f"check the source's configuration, and the files in {snapshot}",
         ) from error
     rows = [
@@ -282,13 +282,9 @@ def _snapshot(source: HubSource, name: str) -> Path:
     except Exception as error:  # the client has no common base for what can go wrong
         raise InputError(
             source.source,
-            f"the data set cannot be had: {_in_brief(error)}",
+            f"the data set cannot be had: {in_brief(error)}",
             "check the name and the network, or download it first where there is one",
         ) from error
-
-
-def _in_brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _split_of(splits: Any, name: str, source: HubSource) -> Any:

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from compute_aligned import adapters
 from compute_aligned.errors import InputError
+from compute_aligned.model_settings import PretrainedModel
 from compute_aligned.models import base_of, check_length, encode_prompt
 from compute_aligned.progress import notice, track
 from compute_aligned.records import SAMPLES, Problem, read_table, write_table
@@ -213,7 +214,7 @@ def _key(folder: Path, settings: Sampling, seed: int, identity: str) -> str:
     if adapters.is_adapter(folder):
         # the weights of an adapter say neither what they are on nor how much they count
         base = base_of(folder)
-        parts += [adapters.describe(folder).model_dump_json(), _weights_of_base(base.pretrained)]
+        parts += [adapters.describe(folder).model_dump_json(), _weights_of_base(base)]
     return _digest(*parts, settings.model_dump_json(), str(seed), identity)
 
 
@@ -229,9 +230,9 @@ def _weights(folder: Path) -> str:
 
 
 @functools.cache
-def _weights_of_base(name: str) -> str:
-    """A base's bytes where it is a folder; elsewhere its name and revision are all there is."""
-    return _weights(Path(name)) if Path(name).is_absolute() else ""
+def _weights_of_base(base: PretrainedModel) -> str:
+    """A base's bytes where it is a folder; of one on the Hub, name and revision say it all."""
+    return "" if base.on_hub else _weights(Path(base.pretrained))
 
 
 def _digest(*parts: str) -> str:

@@ -36,6 +36,7 @@ from compute_aligned.sources import HubSource, JsonlSource, Source
 from compute_aligned.throughput import Throughput
 
 Engine = Literal["vllm", "transformers"]
+Device = Literal["cpu", "cuda"]
 Metric = Literal["pass@k", "maj@k", "expected_max@k"]
 RewardName = Literal["answer", "protein_unconditional", "protein_conditional"]
 
@@ -289,7 +290,7 @@ class Scale(Settings):
     """
 
     engine: Engine
-    device: Literal["cpu", "cuda"]
+    device: Device
     dtype: Literal["float32", "bfloat16", "float16"]
     sources: dict[Name, Source]
     families: Annotated[dict[Name, Family], Field(min_length=1)]
@@ -320,3 +321,4 @@ class Run(Settings):
     scale: Name
     seeds: Seeds | None = None
     engine: Engine | None = None
+    device: Device | None = None

@@ -85,9 +85,8 @@ def no_longer_than(longest: int | None, examples: Sequence[Example]) -> list[Exa
             f"longest: {longest}", "no problem is that short", "raise it in the scale's file"
         )
     if len(kept) < len(examples):
-        notice(
-            f"{len(examples) - len(kept)} of {len(examples)} problems are left out: longer than {longest} tokens"
-        )
+        left_out = f"{len(examples) - len(kept)} of {len(examples)} problems"
+        notice(f"{left_out} are left out: they take more than {longest} tokens")
     return kept
 
 

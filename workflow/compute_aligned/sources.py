@@ -111,7 +111,7 @@ class JsonlSource(Settings):
 class HubSource(Settings):
     """A data set of the Hugging Face Hub, read through ``datasets`` at a recorded revision.
 
-    ``size`` is how many problems it has, all splits together; only the estimate of the cost uses it.
+    ``size`` is how many problems it has in all; only the estimate of the cost uses it.
     """
 
     source: Annotated[str, Field(pattern=r"^hub:[\w.-]+(/[\w.-]+)?$")]

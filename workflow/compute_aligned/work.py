@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from compute_aligned.model_size import BACKWARD_FLOPS, FORWARD_FLOPS, ModelSize
 from compute_aligned.settings import Duration, Engine, Family, Rl, Sft
 from compute_aligned.shards import WHOLE, Shard
 from compute_aligned.texts import Texts
@@ -11,12 +12,8 @@ from compute_aligned.training import steps_per_epoch
 
 Counts = TypeVar("Counts", bound=Any)  # a dataclass
 
-FORWARD_FLOPS, BACKWARD_FLOPS = 2, 4  # a parameter and token; attention's own products left out
 FORWARD_PASS = FORWARD_FLOPS / (FORWARD_FLOPS + BACKWARD_FLOPS)  # of a pass forward and backward
-TRAINING_COPIES = 4  # of the weights in memory: themselves, gradients, AdamW's two moments
 CHECKPOINT_COPIES = 3  # on disk while a job runs: weights and AdamW's two moments
-ADAPTER_ITEM_SIZE = 4  # bytes: adapters are float32, whatever the weights beside them are
-NF4_ITEM_SIZE = 0.516  # 4 bits, an 8-bit constant every 64, and a constant for 256 of those
 
 # Bytes on disk, as measured on the laptop scale. Where models or samples are large, they alone
 # matter, and the rest of these is small beside them.
@@ -84,51 +81,6 @@ def combined(one: Counts, other: Counts, largest: Sequence[str]) -> Counts:
     return type(one)(**values)
 
 
-@dataclass(frozen=True)
-class ModelSize:
-    """How large a model is, and how much of it is trained.
-
-    Attributes:
-        parameters: All of it but adapters.
-        item_size: Bytes of a parameter that is trained or sampled from.
-        adapters: Parameters of the adapters, which alone are trained; None: there are none, and
-            all parameters are.
-        frozen_item_size: Bytes of a parameter while adapters are trained beside it.
-        recomputes: Whether the backward pass repeats the forward pass, to need less memory.
-
-    """
-
-    parameters: int
-    item_size: float
-    adapters: int | None = None
-    frozen_item_size: float = 0.0
-    recomputes: bool = False
-
-    @property
-    def weight_bytes(self) -> float:
-        """Bytes of its weights as they are sampled from."""
-        return self.parameters * self.item_size
-
-    @property
-    def trained_bytes(self) -> float:
-        """Bytes of what is trained, and saved."""
-        if self.adapters is None:
-            return self.weight_bytes
-        return self.adapters * ADAPTER_ITEM_SIZE
-
-    @property
-    def frozen_bytes(self) -> float:
-        """Bytes of what is in memory during training and not trained."""
-        return 0.0 if self.adapters is None else self.parameters * self.frozen_item_size
-
-    def flops(self, forward_tokens: float, backward_tokens: float = 0.0) -> float:
-        """FLOPs of passes over so many tokens; frozen weights need no gradient of their own."""
-        backward = BACKWARD_FLOPS if self.adapters is None else BACKWARD_FLOPS // 2
-        if self.recomputes:
-            backward += FORWARD_FLOPS
-        return self.parameters * (FORWARD_FLOPS * forward_tokens + backward * backward_tokens)
-
-
 def untrained_work(model: ModelSize) -> Work:
     """A warm-up that is the checkpoint as it is."""
     return Work(left_bytes=_left_by_training(model, 0), memory_bytes=model.weight_bytes)
@@ -162,7 +114,7 @@ def sft_work(
         flops=model.flops(tokens, tokens),
         left_bytes=_left_by_training(model, steps),
         checkpoint_bytes=CHECKPOINT_COPIES * model.trained_bytes,
-        memory_bytes=model.frozen_bytes + TRAINING_COPIES * model.trained_bytes,
+        memory_bytes=model.training_bytes(),
     )
 
 
@@ -196,7 +148,7 @@ def rl_work(settings: Rl, num_tasks: int, texts: Texts, model: ModelSize) -> Wor
         flops=model.flops(rollouts * written + (1 + references) * learnt, learnt),
         left_bytes=_left_by_training(model, settings.steps),
         checkpoint_bytes=CHECKPOINT_COPIES * model.trained_bytes,
-        memory_bytes=model.frozen_bytes + (TRAINING_COPIES + references) * model.trained_bytes,
+        memory_bytes=model.training_bytes(references),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from compute_aligned import config
 from compute_aligned.model_settings import PretrainedModel
-from compute_aligned.model_size import adapters, parameters
+from compute_aligned.model_size import ModelSize, model_size, parameters
 from compute_aligned.records import Problem
 from compute_aligned.settings import Duration, Engine, Family, Sft
 from compute_aligned.shards import Shard
@@ -14,9 +14,7 @@ from compute_aligned.split_sizes import SplitSizes, split_sizes
 from compute_aligned.texts import Texts, problems_at_hand, texts_of
 from compute_aligned.work import (
     ITEM_FILES,
-    NF4_ITEM_SIZE,
     NOTHING,
-    ModelSize,
     Work,
     gathering_work,
     rl_work,
@@ -29,6 +27,7 @@ from compute_aligned.work import (
 SHARED = "-"  # the family of jobs that belong to none, or to several: sources, analytic items
 STAGES = {  # of the run, by the rule of a job
     "fetch": "prepare",
+    "fetch_model": "prepare",
     "prepare": "prepare",
     "train_warmup": "warm-up",
     "train_sft": "branches",
@@ -40,7 +39,7 @@ STAGES = {  # of the run, by the rule of a job
     "figure": "report",
     "claims": "report",
 }
-ITEM_SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes of a number
+FETCHED_ITEM_SIZE = 2  # bytes of a parameter as checkpoints are given away: most, in 16 bits
 
 
 @dataclass(frozen=True)
@@ -127,6 +126,11 @@ def plan(
         Job("fetch", SHARED, source, _fetching(source, problems, shown, texts, sizes))
         for source, problems in raw.items()
     ]
+    models = [f.model for f in shown.values() if isinstance(f.model, PretrainedModel)]
+    jobs += [
+        Job("fetch_model", SHARED, name, Work(left_bytes=FETCHED_ITEM_SIZE * parameters(model)))
+        for name, model in {model.checkpoint: model for model in models}.items()
+    ]
     return Plan(jobs, list(_notes(shown, texts, sizes)))
 
 
@@ -139,7 +143,7 @@ def _of_family(
     engine: Engine,
 ) -> Iterator[Job]:
     family = config.read_family(scale, name)
-    model = model_size(family, ITEM_SIZES[config.read_scale(scale).dtype])
+    model = model_size(family.model, config.read_scale(scale).dtype)
     if family.warmup is None:
         warmup = untrained_work(model)
     else:
@@ -185,29 +189,6 @@ def _items(scale: str, family: str) -> list[Job]:
         for item in config.items_at(scale, kind)
         if config.read_paper_item(item).family == family
     ]
-
-
-def model_size(family: Family, item_size: int) -> ModelSize:
-    """The size of a family's model, and of what of it is trained.
-
-    Args:
-        family: Its settings.
-        item_size: Bytes of a number of the scale's dtype.
-
-    Raises:
-        InputError: It is a checkpoint of which nobody can say how large it is.
-
-    """
-    model = family.model
-    if not isinstance(model, PretrainedModel) or model.lora is None:
-        return ModelSize(parameters(model), item_size)
-    return ModelSize(
-        parameters(model),
-        item_size,
-        adapters=adapters(model),
-        frozen_item_size=item_size if model.quantization is None else NF4_ITEM_SIZE,
-        recomputes=model.gradient_checkpointing,
-    )
 
 
 def _fetching(

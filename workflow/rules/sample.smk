@@ -1,6 +1,7 @@
 """Completions of the test problems: one job a family and seed draws for all of its models.
 
 needs:  results/{scale}/prepared/{family}/seed{seed}/test.jsonl, the warm-up's and branches' model/
+        results/{scale}/models/{checkpoint}.json, where the family starts from a checkpoint
 makes:  results/{scale}/samples/{family}/seed{seed}.parquet
 keeps:  results/{scale}/samples/{family}/seed{seed}.store/    finished blocks, for reruns
 
@@ -15,6 +16,7 @@ rule sample:
         problems="results/{scale}/prepared/{family}/seed{seed}/test.jsonl",
         warmup="results/{scale}/warmup/{family}/seed{seed}/model",
         branches=sampled_branches,
+        fetched=fetched,
         shards=shards,
     output:
         "results/{scale}/samples/{family}/seed{seed}.parquet",
@@ -37,7 +39,8 @@ rule sample:
     shell:
         "python -m compute_aligned sample --scale {wildcards.scale} --family {wildcards.family}"
         " --seed {wildcards.seed} --engine {params.engine} --problems {input.problems}"
-        " {params.models} --out {output} &> {log}"
+        " {params.models} --out {output} {input.fetched}"
+        f"{DEVICE} &> {{log}}"
 
 
 rule sample_shard:
@@ -45,6 +48,7 @@ rule sample_shard:
         problems="results/{scale}/prepared/{family}/seed{seed}/test.jsonl",
         warmup="results/{scale}/warmup/{family}/seed{seed}/model",
         branches=sampled_branches,
+        fetched=fetched,
     output:
         "results/{scale}/samples/{family}/seed{seed}.shards/{shard}.json",
     log:
@@ -69,4 +73,5 @@ rule sample_shard:
         "python -m compute_aligned sample --scale {wildcards.scale} --family {wildcards.family}"
         " --seed {wildcards.seed} --engine {params.engine} --problems {input.problems}"
         " {params.models} --shard {wildcards.shard}/{params.shards} --store {params.store}"
-        " --out {output} &> {log}"
+        " --out {output} {input.fetched}"
+        f"{DEVICE} &> {{log}}"

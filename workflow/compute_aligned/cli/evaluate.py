@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from compute_aligned import config, fingerprints, provenance, records
-from compute_aligned.cli.options import Family, Problems, Scale, Seed, named
+from compute_aligned.cli.options import Device, Family, Fetched, Problems, Scale, Seed, named
+from compute_aligned.cli.ready import ready
 from compute_aligned.errors import InputError
 from compute_aligned.model_settings import PretrainedModel
 
@@ -27,6 +28,8 @@ def sample(
     shard: Annotated[
         str | None, typer.Option(help="INDEX/COUNT: draw for this share of the problems only.")
     ] = None,
+    fetched: Fetched = None,
+    device: Device = None,
 ) -> None:
     """Draw completions of the test problems for the warm-up and every branch, in one engine.
 
@@ -42,24 +45,32 @@ def sample(
     context.with_resource(sole_maker(out))
     torch.set_num_threads(1)  # so that the bytes of a result repeat
     settings = config.read_family(scale, family)
-    at = config.read_scale(scale)
+    dtype = config.read_scale(scale).dtype
     if engine not in ENGINES:
         raise InputError("--engine", f"there is no {engine!r}", f"one of: {', '.join(ENGINES)}")
+    gathers = shard is None and settings.sampling.shards > 1
+    at = ready(
+        scale,
+        family,
+        "cpu" if gathers else device,
+        fetched,
+        lambda size: 0 if gathers else size.weight_bytes,
+    )
     folders = dict(named("--model", model))
-    if isinstance(settings.model, PretrainedModel) and settings.model.lora is not None:
+    if isinstance(at.model, PretrainedModel) and at.model.lora is not None:
         for folder in folders.values():
-            adapters.check_base(folder, settings.model)
+            adapters.check_base(folder, at.model)
     tokenizer = models.load_tokenizer(next(iter(folders.values())))
 
     def start(folder: Path) -> sampling.Engine:
-        if shard is None and settings.sampling.shards > 1:
+        if gathers:
             raise InputError(
                 out,
                 "samples that it is put together from are not there, or cannot be read",
                 "draw them: snakemake --forcerun sample_shard",
             )
         return ENGINES[engine](
-            folder, tokenizer, settings.sampling, at.dtype, at.device, settings.model.max_length
+            folder, tokenizer, settings.sampling, dtype, at.device, at.model.max_length
         )
 
     drawn = sampling.sample_family(
@@ -69,13 +80,13 @@ def sample(
             tokenizer,
             records.read_problems(problems),
             settings.sampling.max_new_tokens,
-            settings.model.max_length,
-            settings.model.chat_template,
+            at.model.max_length,
+            at.model.chat_template,
         ),
         settings.sampling,
         seed,
         store=store or out.with_suffix(".store"),
-        identity=f"{engine} {at.dtype}",
+        identity=f"{engine} {dtype}",
         shard=sampling.WHOLE if shard is None else sampling.Shard.parse(shard),
     )
     counts = {"samples": len(drawn), "tokens": sum(drawn["num_tokens"].to_pylist())}

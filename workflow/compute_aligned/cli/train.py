@@ -6,9 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from compute_aligned import config, fingerprints, provenance, records
-from compute_aligned.cli.options import Family, Problems, Scale, Seed
+from compute_aligned.cli.options import Device, Family, Fetched, Problems, Scale, Seed
+from compute_aligned.cli.ready import Ready, ready
 from compute_aligned.config import WARMUP
 from compute_aligned.errors import InputError
+from compute_aligned.model_settings import Model, PretrainedModel
+from compute_aligned.model_size import ModelSize
 from compute_aligned.settings import Rl
 
 
@@ -22,6 +25,8 @@ def train_sft(
     model: Annotated[Path, typer.Option(help="Folder that the trained model goes to.")],
     steps: Annotated[Path, typer.Option(help="Where the record of every step goes.")],
     start: Annotated[Path | None, typer.Option(help="Model folder to start from.")] = None,
+    fetched: Fetched = None,
+    device: Device = None,
 ) -> None:
     """Train a family's warm-up, or a branch from its start, by supervised fine-tuning."""
     import torch
@@ -33,17 +38,17 @@ def train_sft(
     context.with_resource(sole_maker(model))
     torch.set_num_threads(1)  # so that the bytes of a result repeat
     settings = config.read_family(scale, family)
-    at = config.read_scale(scale)
-    dtype = getattr(torch, at.dtype)
-    weights = precision.weights_dtype(settings.model, dtype)
+    dtype = getattr(torch, config.read_scale(scale).dtype)
+    at = ready(scale, family, device, fetched, ModelSize.training_bytes)
+    weights = precision.weights_dtype(at.model, dtype)
     warming = branch == WARMUP
     strategy = parse_strategy(
         "SingleSample()" if warming else config.read_branch(family, branch).strategy
     )
     if start is None:
-        network, tokenizer = models.build(settings.model, seed, weights, at.device)
+        network, tokenizer = models.build(at.model, seed, weights, at.device)
     else:
-        network, tokenizer = models.load(start, weights, settings.model, at.device)
+        network, tokenizer = models.load(start, weights, at.model, at.device)
     checkpoint = _checkpoint_of(model)
     schedule = settings.warmup if warming else config.branch_training(scale, family, branch)
     if isinstance(schedule, Rl):
@@ -56,8 +61,8 @@ def train_sft(
             tokenizer,
             records.read_problems(problems),
             settings.problems.target,
-            settings.model.max_length,
-            settings.model.chat_template,
+            at.model.max_length,
+            at.model.chat_template,
         )
         with precision.passes_in(dtype, at.device):
             progress = sft.train(
@@ -76,6 +81,7 @@ def train_sft(
         tokenizer,
         model,
         checkpoint,
+        at,
         scale=scale,
         family=family,
         branch=branch,
@@ -98,6 +104,8 @@ def train_rl(
     start: Annotated[Path, typer.Option(help="Model folder to start from; also the reference.")],
     model: Annotated[Path, typer.Option(help="Folder that the trained model goes to.")],
     steps: Annotated[Path, typer.Option(help="Where the record of every step goes.")],
+    fetched: Fetched = None,
+    device: Device = None,
 ) -> None:
     """Train a branch from its start, the warm-up or another branch, by reinforcement learning."""
     import torch
@@ -112,17 +120,18 @@ def train_rl(
     training = config.branch_training(scale, family, branch)
     if not isinstance(training, Rl) or row.weight_form == "-":
         raise InputError(f"{family} {branch}", "this branch is fine-tuned", "use train-sft")
-    at = config.read_scale(scale)
-    dtype = getattr(torch, at.dtype)
-    weights = precision.weights_dtype(settings.model, dtype)
-    network, tokenizer = models.load(start, weights, settings.model, at.device)
+    dtype = getattr(torch, config.read_scale(scale).dtype)
+    references = 1 if training.kl_weight else 0
+    at = ready(scale, family, device, fetched, lambda size: size.training_bytes(references))
+    weights = precision.weights_dtype(at.model, dtype)
+    network, tokenizer = models.load(start, weights, at.model, at.device)
     reference = models.reference(network, start) if training.kl_weight else None
     tasks = experience.encode(
         tokenizer,
         records.read_problems(problems),
         training.rollout.max_new_tokens,
-        settings.model.max_length,
-        settings.model.chat_template,
+        at.model.max_length,
+        at.model.chat_template,
     )
     strategy = parse_strategy(row.strategy)
     strategy.check_form(row.weight_form)
@@ -143,6 +152,7 @@ def train_rl(
         tokenizer,
         model,
         checkpoint,
+        at,
         scale=scale,
         family=family,
         branch=branch,
@@ -152,6 +162,13 @@ def train_rl(
         steps=progress.step,
         rollout_tokens=sum(step["tokens"] for step in progress.steps),
     )
+
+
+def _origin(model: Model) -> dict[str, str | None]:
+    """The checkpoint that a model was trained from, for its provenance; nothing of other models."""
+    if not isinstance(model, PretrainedModel):
+        return {}
+    return {"pretrained": model.pretrained, "revision": model.revision}
 
 
 def _checkpoint_of(model: Path) -> Path:
@@ -164,6 +181,7 @@ def _publish_model(
     tokenizer: Any,
     model: Path,
     checkpoint: Path,
+    at: Ready,
     *,
     scale: str,
     family: str,
@@ -183,7 +201,8 @@ def _publish_model(
         family=family,
         branch=branch,
         config_hash=fingerprints.training_fingerprint(scale, family, branch),
-        device=config.read_scale(scale).device,
+        device=at.device,
+        **_origin(at.model),
         parameters=parameters,
         trained_parameters=None if trained == parameters else trained,
         **facts,
