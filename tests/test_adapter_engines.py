@@ -129,7 +129,7 @@ def test_whole_models_and_adapters_do_not_share_an_engine(
 def test_vllm_starts_with_the_base_and_room_for_one_adapter(
     folders: list[Path], model_folder: Path
 ) -> None:
-    assert weights_of(folders[0]) == (str(model_folder), None)
+    assert weights_of(folders[0]) == model_folder
     assert lora_options(folders[0]) == {"enable_lora": True, "max_loras": 1, "max_lora_rank": 8}
-    assert weights_of(model_folder) == (str(model_folder), None)
+    assert weights_of(model_folder) == model_folder
     assert lora_options(model_folder) == {}

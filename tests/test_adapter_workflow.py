@@ -188,7 +188,7 @@ def test_another_base_is_refused_before_anything_is_trained(
     try:
         done = snakemake(
             finished,
-            *("--cores", "1", "--forcerun", "train_sft", "--allowed-rules", "train_sft"),
+            *("--cores", "1", "--forcerun", "train_sft", "--allowed-rules", "train_sft", "fetch_model"),
             *("--rerun-triggers", "mtime", "--config", "scale=smoke", "--"),
             target,
         )
