@@ -188,7 +188,8 @@ def test_another_base_is_refused_before_anything_is_trained(
     try:
         done = snakemake(
             finished,
-            *("--cores", "1", "--forcerun", "train_sft", "--allowed-rules", "train_sft", "fetch_model"),
+            *("--cores", "1", "--forcerun", "train_sft"),
+            *("--allowed-rules", "train_sft", "fetch_model"),
             *("--rerun-triggers", "mtime", "--config", "scale=smoke", "--"),
             target,
         )
