@@ -111,7 +111,8 @@ def wears_adapter(model: Any) -> bool:
 
 def save(model: "PeftModel", folder: Path) -> None:
     """Save the adapter in training, without its base."""
-    model.save_pretrained(folder, selected_adapters=[TRAINED])
+    # embeddings are not trained; asked whether they are, peft would look for the base on the Hub
+    model.save_pretrained(folder, selected_adapters=[TRAINED], save_embedding_layers=False)
     path = folder / CONFIG
     content = json.loads(path.read_text())
     content["target_modules"].sort()  # a set in peft: the order would change from run to run
@@ -253,7 +254,7 @@ def _fill(model: "PeftModel", name: str, folder: Path) -> None:
     from peft import get_peft_model_state_dict
 
     path = folder / WEIGHTS
-    room = get_peft_model_state_dict(model, adapter_name=name)
+    room = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
     wanted = {key: tuple(tensor.shape) for key, tensor in room.items()}
     try:
         with safe_open(path, "pt") as file:

@@ -17,6 +17,7 @@ from compute_aligned.records import write_text
 
 PACKAGES = (
     "accelerate",
+    "bitsandbytes",
     "datasets",
     "math-verify",
     "matplotlib",
