@@ -5,6 +5,7 @@
 # make test-slurm the cluster profile on a Slurm of one node, which it starts; part of `make test`
 # make lint       the quick checks only
 # make bench      time the batched ways beside slow and obvious ones; ARGS="--help" says more
+# make check-gpu  time a step of each paper-scale family and sampling on this machine's NVIDIA GPU
 # make schemas    write workflow/schemas/ anew after a change of settings.py
 # make reference  copy a finished laptop run to results/reference/laptop/
 # make setup      only set up .venv, for tests too
@@ -13,9 +14,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all cost report setup test test-slurm lint bench schemas reference help
+.PHONY: all cost report setup test test-slurm lint bench check-gpu schemas reference help
 
 VENV := .venv
+GPU_VENV := .venv-gpu
 BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # asked only where the configured package indexes have no CPU build of torch
@@ -69,6 +71,19 @@ test-slurm: setup
 
 bench: $(VENV)/run.stamp
 	PYTHONPATH=tests:workflow python -m benchmarks $(ARGS)
+
+# the packages of the GPU environments in one, beside .venv, whose torch and vLLM are for CPUs
+$(GPU_VENV)/stamp: envs/train.gpu.yaml envs/sample.gpu.yaml envs/report.yaml
+	"$(PYTHON)" -m venv $(GPU_VENV)
+	sed -n 's/^      - \([a-zA-Z].*==[^+]*\)$$/\1/p' $^ | sort -u > $(GPU_VENV)/packages.txt
+	$(GPU_VENV)/bin/pip install --quiet -r $(GPU_VENV)/packages.txt
+	touch $@
+
+check-gpu:
+	@command -v nvidia-smi > /dev/null \
+	  || { echo "make check-gpu: no nvidia-smi here; run it on a machine with an NVIDIA GPU" >&2; exit 1; }
+	$(MAKE) $(GPU_VENV)/stamp
+	PYTHONPATH=tests:workflow $(GPU_VENV)/bin/python -m benchmarks.gpu
 
 schemas: $(VENV)/run.stamp
 	python -m compute_aligned schemas

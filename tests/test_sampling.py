@@ -1,4 +1,5 @@
 import itertools
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -181,6 +182,61 @@ def test_whatever_samples_depend_on_has_them_drawn_again(
     draw(engine, **changes)
 
     assert len(engine.drawn) == 15
+
+
+class StubOfAdapters(Stub):
+    def use(self, model: Path) -> None:
+        self.weights = (model / "adapter_model.safetensors").read_bytes()
+
+
+def adapter(folder: Path, base: Path, **changes: object) -> Path:
+    """A folder that says what an adapter's says; its weights never change."""
+    folder.mkdir(exist_ok=True)
+    (folder / "adapter_model.safetensors").write_bytes(b"factors")
+    described = {"base_model_name_or_path": str(base), "revision": None, "r": 4, "lora_alpha": 8}
+    described |= {"target_modules": ["q_proj"], "peft_version": "1", **changes}
+    (folder / "adapter_config.json").write_text(json.dumps(described))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "blocks"),
+    [
+        ({}, 0),
+        ({"peft_version": "2"}, 0),
+        ({"lora_alpha": 16}, 5),
+        ({"base_model_name_or_path": "some/model"}, 5),
+        ({"base_model_name_or_path": "some/model", "revision": "b"}, 5),
+    ],
+)
+def test_samples_of_an_adapter_depend_on_its_scale_and_its_base(
+    draw: Callable[..., pa.Table],
+    folders: dict[str, Path],
+    tmp_path: Path,
+    changes: dict[str, object],
+    blocks: int,
+) -> None:
+    folder = tmp_path / "adapter"
+    draw(StubOfAdapters(), models={"ce": adapter(folder, folders["warmup"])})
+    engine = StubOfAdapters()
+
+    draw(engine, models={"ce": adapter(folder, folders["warmup"], **changes)})
+
+    assert len(engine.drawn) == blocks
+
+
+def test_samples_of_an_adapter_depend_on_the_weights_of_its_base(
+    draw: Callable[..., pa.Table], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    models = {"ce": adapter(tmp_path / "adapter", folders["warmup"])}
+    draw(StubOfAdapters(), models=models)
+    (folders["warmup"] / "model.safetensors").write_bytes(b"another base")
+    sampling._weights_of_base.cache_clear()  # as in another process
+    engine = StubOfAdapters()
+
+    draw(engine, models=models)
+
+    assert len(engine.drawn) == 5
 
 
 def test_a_changed_prompt_has_its_block_drawn_again(draw: Callable[..., pa.Table]) -> None:

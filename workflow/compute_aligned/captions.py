@@ -5,6 +5,7 @@ environment of its own.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from compute_aligned import claim_sheets, config
 from compute_aligned.sheets import PaperItem
@@ -129,14 +130,20 @@ def _training_of(item: PaperItem, scale: str, seeds: Sequence[int]) -> str:
     """The training problems and seeds of an item's branches."""
     problems = config.read_family(scale, item.family).problems
     rows = [config.read_branch(item.family, branch) for branch in item.branches]
-    sizes = {"fine-tuning": problems.train} if any(row.fine_tuned for row in rows) else {}
+    sizes: dict[str, int | Literal["all"]] = {}
+    if any(row.fine_tuned for row in rows):
+        sizes["fine-tuning"] = problems.train
     if not all(row.fine_tuned for row in rows):
-        sizes["reinforcement learning"] = problems.num_rl
-    used = " and ".join(f"{count(size, 'problem')} for {kind}" for kind, size in sizes.items())
+        sizes["reinforcement learning"] = problems.for_rl
+    used = " and ".join(f"{_problems(size)} for {kind}" for kind, size in sizes.items())
     return (
         f"Family {item.family} at scale {scale}: every training step, with {used} from "
         f"{problems.source}; {_seeds(seeds)}."
     )
+
+
+def _problems(size: int | Literal["all"]) -> str:
+    return "all problems that the other splits leave" if size == "all" else count(size, "problem")
 
 
 def _seeds(seeds: Sequence[int]) -> str:

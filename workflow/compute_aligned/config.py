@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from compute_aligned.claim_rows import ClaimRow, ContrastRow
 from compute_aligned.errors import InputError
 from compute_aligned.lineage import FROM_WARMUP, check_starts
+from compute_aligned.model_settings import PretrainedModel
 from compute_aligned.settings import (
     Family,
     Rl,
@@ -99,6 +100,14 @@ def read_source(scale: str, source: str) -> Source:
     """One of a scale's sources of raw problems."""
     problem = f"there is no source {source!r} at this scale"
     return _chosen(read_scale(scale).sources, source, _scale_file(scale), problem)
+
+
+def read_checkpoint(scale: str, checkpoint: str) -> PretrainedModel:
+    """One of the checkpoints that a scale's families start from, by its name as a file."""
+    models = [family.model for family in read_scale(scale).families.values()]
+    known = {m.checkpoint: m for m in models if isinstance(m, PretrainedModel)}
+    problem = f"no family starts from a checkpoint {checkpoint!r} at this scale"
+    return _chosen(known, checkpoint, _scale_file(scale), problem)
 
 
 def local_files(source: Source) -> list[str]:

@@ -53,8 +53,8 @@ def show(lines: Sequence[Line], notes: Sequence[str], scale: str, settings: Scal
         console.print(f"  {note}", markup=False)
     if settings.throughput is None:
         console.print(
-            f"No times and no memory: config/scales/{scale}.yaml has no block throughput; "
-            "config/README.md says what stands in it.",
+            f"No times and no memory: config/scales/{scale}.yaml has no block throughput for "
+            f"device {settings.device}; config/README.md says what stands in it.",
             markup=False,
         )
     console.print(summary(lines[-1].cost, scale), markup=False)

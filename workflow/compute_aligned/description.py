@@ -92,12 +92,12 @@ def _words(value: object) -> str:
 def _family_row(run: Run, scale: str, name: str) -> list[str]:
     family = config.read_family(scale, name)
     problems = family.problems
-    counts = (problems.train, problems.num_rl, problems.test, family.sampling.num_samples)
+    counts = (problems.train, problems.for_rl, problems.test, family.sampling.num_samples)
     return [
         name,
         problems.source,
         _words(seeds_of(run, scale, name)),
-        *(f"{number:,}" for number in counts),
+        *(number if isinstance(number, str) else f"{number:,}" for number in counts),
         str(len(config.models_of(name))),
     ]
 

@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from transformers import AutoConfig, GenerationConfig
 
+from compute_aligned import adapters
+from compute_aligned.checkpoints import local_folder
 from compute_aligned.errors import InputError
-from compute_aligned.models import load
+from compute_aligned.models import base_of, load
 from compute_aligned.rollouts import draw
 from compute_aligned.sampling import Completion, Engine, Request
 from compute_aligned.settings import Sampling
@@ -26,15 +28,23 @@ from compute_aligned.tokens import decode_completions
 MAX_SEQUENCES = 512  # completions that vLLM works on at the same time
 CPU_BLOCK = 128  # tokens; vLLM hands out its cache in such blocks on CPU
 CPU_CACHE_LIMIT = 2**30  # bytes
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM can be told to make room for
 
 
 class _Engine:
     """What both engines keep, and how they turn token ids into completions."""
 
-    def __init__(self, tokenizer: Any, settings: Sampling, max_length: int) -> None:
+    def __init__(self, model: Path, tokenizer: Any, settings: Sampling, max_length: int) -> None:
+        self._takes_adapters = adapters.is_adapter(model)
         self._tokenizer = tokenizer
         self._settings = settings
         self._max_length = max_length
+
+    def _check_kind(self, model: Path) -> None:
+        if adapters.is_adapter(model) != self._takes_adapters:
+            raise ValueError(
+                f"{model}: an engine draws from whole models or adapters, not from both"
+            )
 
     def _check_room(self, requests: list[Request]) -> None:
         longest = max(len(request.prompt) for request in requests)
@@ -55,10 +65,11 @@ class _Engine:
 
 
 class VllmEngine(_Engine):
-    """One vLLM engine whose weights are swapped from branch to branch.
+    """One vLLM engine for all models of a family: weights are swapped, or adapters on one base.
 
     Args:
-        model: The first model's folder; all others must have its shape and tokenizer.
+        model: The first model's folder; all others must have its shape and tokenizer, and be whole
+            or adapters of the same base as it is.
         tokenizer: Their tokenizer.
         settings: How completions are drawn.
         dtype: ``float32``, ``bfloat16`` or ``float16``.
@@ -79,12 +90,12 @@ class VllmEngine(_Engine):
         device: str,
         max_length: int,
     ) -> None:
-        super().__init__(tokenizer, settings, max_length)
-        llm, self._params = _import_vllm(device)
+        super().__init__(model, tokenizer, settings, max_length)
+        llm, self._params, self._lora_request = _import_vllm(device)
         on_cpu = device == "cpu"
         with warnings.catch_warnings(action="ignore", category=FutureWarning):
             self._llm = llm(
-                model=str(model),
+                model=str(weights_of(model)),
                 dtype=dtype,
                 seed=0,
                 max_model_len=max_length,
@@ -96,6 +107,7 @@ class VllmEngine(_Engine):
                 enforce_eager=on_cpu,
                 # a known size spares the warm-up that measures one
                 kv_cache_memory_bytes=cpu_cache_bytes(model, max_length, dtype) if on_cpu else None,
+                **lora_options(model),
                 # token ids go in and come out; a model's own settings must not change the draws
                 skip_tokenizer_init=True,
                 generation_config="vllm",
@@ -104,13 +116,20 @@ class VllmEngine(_Engine):
             )
         self._loaded = model
         self._allowed = allowed_tokens(model)
+        self._adapters: dict[Path, Any] = {}  # what vLLM knows each by; none: the weights are whole
+        self.use(model)
 
     def use(self, model: Path) -> None:
-        """Load the weights of another model of the same shape."""
-        if model != self._loaded:
+        """Draw from another model of the same shape from now on, or from another adapter."""
+        self._check_kind(model)
+        if self._takes_adapters:
+            number = len(self._adapters) + 1
+            request = self._lora_request(str(model), number, str(model))
+            self._adapters.setdefault(model, request)
+        elif model != self._loaded:
             self._llm.collective_rpc("reload_weights", kwargs={"weights_path": str(model)})
             self._llm.reset_prefix_cache()
-            self._loaded = model
+        self._loaded = model
 
     def sample(self, requests: list[Request]) -> list[list[Completion]]:
         """Draw ``num_samples`` completions a request, each request with its own seed."""
@@ -143,10 +162,12 @@ class VllmEngine(_Engine):
             for r in requests
         ]
         prompts = [{"prompt_token_ids": r.prompt} for r in requests]
-        return self._llm.generate(prompts, params, use_tqdm=False)
+        # one adapter a call: in a call with several, or with none for some, vLLM is wrong on a CPU
+        adapter = self._adapters.get(self._loaded)
+        return self._llm.generate(prompts, params, lora_request=adapter, use_tqdm=False)
 
 
-def _import_vllm(device: str) -> tuple[Any, Any]:
+def _import_vllm(device: str) -> tuple[Any, Any, Any]:
     # its warnings are about choices made here on purpose
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
@@ -155,6 +176,7 @@ def _import_vllm(device: str) -> tuple[Any, Any]:
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     try:
         from vllm import LLM, SamplingParams
+        from vllm.lora.request import LoRARequest
     except ImportError as error:
         raise InputError(
             "engine: vllm",
@@ -163,15 +185,43 @@ def _import_vllm(device: str) -> tuple[Any, Any]:
             "snakemake --config engine=transformers",
         ) from None
     gc.freeze()  # vLLM collects garbage five times as it starts, through all that imports made
-    return LLM, SamplingParams
+    return LLM, SamplingParams, LoRARequest
+
+
+def weights_of(model: Path) -> Path:
+    """The folder that the whole weights of a model are in: its own, or that of an adapter's base.
+
+    Raises:
+        InputError: The base is not on this machine, or is incomplete.
+
+    """
+    return local_folder(base_of(model)) if adapters.is_adapter(model) else model
+
+
+def lora_options(model: Path) -> dict[str, Any]:
+    """What vLLM is told so that it takes adapters like this one; nothing if the model is whole."""
+    if not adapters.is_adapter(model):
+        return {}
+    rank = adapters.describe(model).r
+    # one at a time: models are drawn from one after the other
+    return {
+        "enable_lora": True,
+        "max_loras": 1,
+        "max_lora_rank": next((r for r in LORA_RANKS if r >= rank), rank),
+    }
 
 
 def allowed_tokens(model: Path) -> list[int] | None:
     """Every token but those that the model suppresses; None where it suppresses none."""
-    suppressed = GenerationConfig.from_pretrained(model).suppress_tokens
-    if not suppressed:
+    folder = weights_of(model)
+    config = AutoConfig.from_pretrained(folder)
+    try:
+        generation = GenerationConfig.from_pretrained(folder, local_files_only=True)
+    except OSError:  # not every checkpoint has one; this is what transformers then loads it with
+        generation = GenerationConfig.from_model_config(config)
+    if not generation.suppress_tokens:
         return None
-    return sorted(set(range(AutoConfig.from_pretrained(model).vocab_size)) - set(suppressed))
+    return sorted(set(range(config.vocab_size)) - set(generation.suppress_tokens))
 
 
 def cpu_cache_bytes(model: Path, max_length: int, dtype: str) -> int:
@@ -179,7 +229,7 @@ def cpu_cache_bytes(model: Path, max_length: int, dtype: str) -> int:
 
     Every byte is written when the engine starts, so a small model gets no more than it can use.
     """
-    config = AutoConfig.from_pretrained(model)
+    config = AutoConfig.from_pretrained(weights_of(model))
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     per_token = 2 * config.num_hidden_layers * heads * head_dim * getattr(torch, dtype).itemsize
@@ -203,17 +253,32 @@ class TransformersEngine(_Engine):
         device: str,
         max_length: int,
     ) -> None:
-        super().__init__(tokenizer, settings, max_length)
+        super().__init__(model, tokenizer, settings, max_length)
         self._dtype = getattr(torch, dtype)
         self._device = device
         self._loaded: Path | None = None
+        self._adapters: dict[Path, str] = {}  # what each is called on the one base
         self.use(model)
 
     def use(self, model: Path) -> None:
-        """Load the weights of another model."""
-        if model != self._loaded:
-            self._model = load(model, self._dtype)[0].to(self._device).eval()
-            self._loaded = model
+        """Load the weights of another model, or put another adapter on the same base."""
+        self._check_kind(model)
+        if model == self._loaded:
+            return
+        if not self._adapters:
+            self._model = load(model, self._dtype, device=self._device)[0].eval()
+        if self._takes_adapters:
+            self._switch(model)
+        self._loaded = model
+
+    def _switch(self, model: Path) -> None:
+        if not self._adapters:
+            self._adapters[model] = adapters.TRAINED
+        elif model not in self._adapters:
+            name = f"adapter{len(self._adapters)}"
+            adapters.add(self._model, name, model)
+            self._adapters[model] = name
+        self._model.set_adapter(self._adapters[model], inference_mode=True)
 
     def sample(self, requests: list[Request]) -> list[list[Completion]]:
         """Draw ``num_samples`` completions a request, each request with its own seed."""

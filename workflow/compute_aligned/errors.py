@@ -16,3 +16,8 @@ class InputError(Exception):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{self.where}: {problem}\n  remedy: {remedy}")
+
+
+def in_brief(error: BaseException) -> str:
+    """Another library's error in a line: its kind, and the first line of what it says."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

@@ -40,6 +40,11 @@ Distinct = AfterValidator(distinct)
 Words = BeforeValidator(_words)  # a cell of a sheet that holds words separated by blanks
 DashIsNone = WrapValidator(_dash_is_none)  # and - where there are none
 
+# not written where it is not set: a key that comes later leaves the fingerprints there were alone
+LeftOutIfUnset = Field(exclude_if=lambda value: value is None or value is False)
+# never written: what jobs depend on, and so their fingerprints, does not include it
+NoDependency = Field(exclude=True)
+
 # strict: neither text in quotes nor yes or no passes for a number
 Count = Annotated[int, Field(gt=0, strict=True)]
 WholeNumber = Annotated[int, Field(ge=0, strict=True)]

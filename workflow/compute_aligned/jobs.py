@@ -7,17 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from compute_aligned import config
+from compute_aligned.model_settings import PretrainedModel
 from compute_aligned.scope import families_shown
+from compute_aligned.settings import Family
 from compute_aligned.work import Work
 
 SHARED = "-"  # the family of jobs that belong to none, or to several: sources, analytic items
 STAGES = {  # of the run, by the rule of a job
     "fetch": "prepare",
+    "fetch_model": "prepare",
     "prepare": "prepare",
     "train_warmup": "warm-up",
     "train_sft": "branches",
     "train_rl": "branches",
     "sample": "samples",
+    "sample_shard": "samples",
     "score": "report",
     "table": "report",
     "figure": "report",
@@ -27,11 +31,13 @@ STAGES = {  # of the run, by the rule of a job
 }
 ARTEFACTS = {  # what a job publishes last, by its rule: its provenance lies beside it
     "fetch": "results/{scale}/raw/{name}.jsonl",
+    "fetch_model": "results/{scale}/models/{name}.json",
     "prepare": "results/{scale}/prepared/{name}/test.jsonl",
     "train_warmup": "results/{scale}/warmup/{name}/model",
     "train_sft": "results/{scale}/branches/{name}/model",
     "train_rl": "results/{scale}/branches/{name}/model",
     "sample": "results/{scale}/samples/{name}.parquet",
+    "sample_shard": "results/{scale}/samples/{name}.json",
     "score": "results/{scale}/scores/{name}.outcomes.parquet",
     "table": "results/{scale}/tables/{name}.csv",
     "figure": "paper_figures/{scale}/{name}.pdf",
@@ -103,16 +109,25 @@ def jobs_of(scale: str, families: Sequence[str], seeds: Sequence[int]) -> list[J
     jobs = [
         job
         for name, family in shown.items()
-        for job in _of_family(scale, name, seeds or family.seeds)
+        for job in _of_family(scale, name, family, seeds or family.seeds)
     ]
     if set(families) == set(every):
         jobs += _items(scale, SHARED)
         jobs += [Job(rule, SHARED, "all") for rule in ("claims", "describe", "timings")]
     sources = dict.fromkeys(family.problems.source for family in shown.values())
-    return [*jobs, *(Job("fetch", SHARED, source) for source in sources)]
+    models = dict.fromkeys(
+        family.model.checkpoint
+        for family in shown.values()
+        if isinstance(family.model, PretrainedModel)
+    )
+    return [
+        *jobs,
+        *(Job("fetch", SHARED, source) for source in sources),
+        *(Job("fetch_model", SHARED, model) for model in models),
+    ]
 
 
-def _of_family(scale: str, name: str, seeds: Sequence[int]) -> Iterator[Job]:
+def _of_family(scale: str, name: str, family: Family, seeds: Sequence[int]) -> Iterator[Job]:
     for seed in seeds:
         place = f"{name}/seed{seed}"
         yield Job("prepare", name, place)
@@ -120,6 +135,9 @@ def _of_family(scale: str, name: str, seeds: Sequence[int]) -> Iterator[Job]:
         for branch in config.branches_of(name):
             rule = "train_sft" if config.read_branch(name, branch).fine_tuned else "train_rl"
             yield Job(rule, name, f"{name}/{branch}/seed{seed}")
+        if family.sampling.shards > 1:
+            for shard in range(family.sampling.shards):
+                yield Job("sample_shard", name, f"{place}.shards/{shard}")
         yield Job("sample", name, place)
         yield Job("score", name, place)
     yield from _items(scale, name)

@@ -6,7 +6,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, StrictBool, Tag, model_validator
 
-from compute_aligned.fields import Count, Distinct, Settings, Text, distinct
+from compute_aligned.fields import (
+    Count,
+    DecayRate,
+    Distinct,
+    LeftOutIfUnset,
+    NoDependency,
+    Settings,
+    Text,
+    distinct,
+)
+
+PACKAGE_PREFIX = "package:"  # of a Python package that brings a checkpoint along
 
 
 def _numbers(word: str) -> list[str]:
@@ -53,18 +64,61 @@ class ScratchModel(Settings):
         return self
 
 
-class PretrainedModel(Settings):
-    """A checkpoint: a folder, or a name on the Hugging Face Hub with its revision.
+class Lora(Settings):
+    """Adapters of low rank on the linear layers named ``targets``; nothing else is trained."""
 
-    ``parameters`` is how many it has; only the estimate of the cost uses it.
+    rank: Count
+    alpha: Count
+    dropout: DecayRate = 0.0
+    targets: Annotated[tuple[Text, ...], Field(min_length=1), Distinct]
+
+
+class PretrainedModel(Settings):
+    """A checkpoint: a folder, a name on the Hugging Face Hub with its revision, or of a package.
+
+    ``quantization: nf4`` stores the weights in 4 bits, the constants of that quantised again; then
+    only adapters can be trained. ``parameters`` is how many the checkpoint has; only the estimate
+    of the cost uses it.
     """
 
     pretrained: Text
     revision: Text | None = None
-    # excluded: what jobs depend on, and so their fingerprints, does not include it
-    parameters: Annotated[Count | None, Field(exclude=True)] = None
+    parameters: Annotated[Count | None, NoDependency] = None
+    quantization: Annotated[Literal["nf4"] | None, LeftOutIfUnset] = None
+    lora: Annotated[Lora | None, LeftOutIfUnset] = None
+    gradient_checkpointing: Annotated[StrictBool, LeftOutIfUnset] = False
     chat_template: StrictBool = False
     max_length: Count = 1024
+
+    @model_validator(mode="after")
+    def _something_is_trained(self) -> "PretrainedModel":
+        if self.quantization is not None and self.lora is None:
+            raise ValueError("weights of 4 bits cannot be trained: set lora, or leave quantization")
+        return self
+
+    @model_validator(mode="after")
+    def _only_the_hub_has_revisions(self) -> "PretrainedModel":
+        if self.revision is not None and not self.on_hub:
+            raise ValueError("a revision goes with a name on the Hub, not with a folder or package")
+        return self
+
+    @property
+    def on_hub(self) -> bool:
+        """Whether it is a name on the Hugging Face Hub, and not a folder or a package."""
+        return re.fullmatch(r"[\w.-]+(/[\w.-]+)?", self.pretrained) is not None
+
+    @property
+    def package(self) -> str | None:
+        """The Python package that brings it along; None where there is none."""
+        name = self.pretrained.removeprefix(PACKAGE_PREFIX)
+        return None if name == self.pretrained else name
+
+    @property
+    def checkpoint(self) -> str:
+        """Its name and revision as a file name, the same for every family that starts from it."""
+        name = self.package or self.pretrained.strip("/")
+        revision = f"@{self.revision}" if self.revision else ""
+        return re.sub(r"[^\w.@-]", "--", name + revision)
 
 
 def _model_kind(value: Any) -> str:

@@ -1,12 +1,14 @@
 """Models and tokenizers: built from scratch or loaded, saved, and asked for log-probabilities.
 
 A saved model is a folder in the Hugging Face format with its tokenizer, so that transformers and
-vLLM read the same files. Imported only by the verbs that need torch and transformers.
+vLLM read the same files: whole weights, or an adapter that names its base. Imported only by the
+verbs that need torch and transformers.
 
 A model may have suppressed tokens: ``suppress_tokens`` of its generation config. They have no
 probability in a completion, whether it is sampled, by either engine, or scored.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from compute_aligned import scratch
+from compute_aligned import adapters, checkpoints, scratch
 from compute_aligned.errors import InputError
 from compute_aligned.model_settings import PretrainedModel, ScratchModel
 
@@ -30,72 +32,146 @@ disable_progress_bar()
 # --- building, loading, saving ----------------------------------------------------------------
 
 
-def build(settings: ScratchModel | PretrainedModel, seed: int, dtype: torch.dtype) -> tuple:
-    """The model and tokenizer that a family's warm-up starts from.
-
-    Raises:
-        InputError: The pretrained model cannot be loaded.
-
-    """
-    if isinstance(settings, PretrainedModel):
-        return load(settings.pretrained, dtype, settings.revision)
-    return scratch.build(settings, seed, dtype)
-
-
-def load(name: str | Path, dtype: torch.dtype, revision: str | None = None) -> tuple:
-    """Load a model and its tokenizer, the weights complete.
+def build(
+    settings: ScratchModel | PretrainedModel, seed: int, dtype: torch.dtype, device: str = "cpu"
+) -> tuple[Any, Any]:
+    """The model and tokenizer that a family's warm-up starts from, on a device.
 
     Args:
-        name: A folder as a path, or a string: a folder, or a name on the Hub or in its cache.
-        dtype: What the weights become.
-        revision: Of the Hub.
+        settings: What it is, and whether it is trained whole or by an adapter.
+        seed: Draws the weights of a model from scratch, or of an adapter.
+        dtype: Of the weights, see :func:`precision.weights_dtype`.
+        device: ``cpu`` or ``cuda``.
 
     Raises:
-        InputError: It is not there, or is no whole model that transformers can read.
+        InputError: The pretrained model cannot be loaded, or has no layer that an adapter is for.
 
     """
-    _check_folder(name)
+    if isinstance(settings, ScratchModel):
+        model, tokenizer = scratch.build(settings, seed, dtype)
+        return model.to(device), tokenizer
+    model, tokenizer = _load_checkpoint(settings, dtype, device)
+    if settings.lora is not None:
+        model = adapters.new(model, settings, settings.lora, seed)
+    return model, tokenizer
+
+
+def load(
+    folder: Path,
+    dtype: torch.dtype,
+    settings: ScratchModel | PretrainedModel | None = None,
+    device: str = "cpu",
+) -> tuple[Any, Any]:
+    """Load a model that was saved, whole or an adapter on its base, and its tokenizer.
+
+    Args:
+        folder: Where it was saved.
+        dtype: What the weights become, those of an adapter's base if it is one.
+        settings: The family's, to go on training; without, an adapter's base is loaded as the
+            checkpoint has it, not quantised.
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        InputError: It is not there, is no whole model that transformers can read, or an adapter for
+            another base.
+
+    """
+    pretrained = settings if isinstance(settings, PretrainedModel) else None
+    _check_folder(folder)
+    if pretrained is not None and pretrained.lora is not None:
+        adapters.check_base(folder, pretrained)
+    if not adapters.is_adapter(folder):
+        model, tokenizer = _load_whole(folder, dtype), load_tokenizer(folder)
+        return adapters.prepared(model, pretrained).to(device), tokenizer
+    base, _ = _load_checkpoint(pretrained or base_of(folder), dtype, device)
+    return adapters.put_on(base, folder), load_tokenizer(folder)
+
+
+def base_of(folder: Path) -> PretrainedModel:
+    """The checkpoint that an adapter is for, as it is sampled from."""
+    adapter = adapters.describe(folder)
+    return PretrainedModel(pretrained=adapter.base_model_name_or_path, revision=adapter.revision)
+
+
+def _load_checkpoint(settings: PretrainedModel, dtype: torch.dtype, device: str) -> tuple[Any, Any]:
+    folder = checkpoints.local_folder(settings)
+    model = _load_whole(folder, dtype, **adapters.quantized(settings, dtype, device))
+    tokenizer = load_tokenizer(folder)
+    return adapters.prepared(model, settings).to(device), tokenizer
+
+
+def _load_whole(folder: Path, dtype: torch.dtype, **quantized: Any) -> Any:
+    """All weights of a model; what is not in its folder is looked for nowhere else."""
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, revision=revision, output_loading_info=True
+            folder, dtype=dtype, output_loading_info=True, local_files_only=True, **quantized
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise _unreadable(name, error) from None
+        raise _unreadable(folder, error) from None
     if report["missing_keys"]:  # transformers would draw them at random and only warn
-        raise _unreadable(name, f"it lacks the weights {', '.join(sorted(report['missing_keys']))}")
-    return model, load_tokenizer(name, revision)
+        lacking = ", ".join(sorted(report["missing_keys"]))
+        raise _unreadable(folder, f"it lacks the weights {lacking}")
+    return model
 
 
-def load_tokenizer(name: str | Path, revision: str | None = None) -> Any:
-    """Load a tokenizer alone; arguments and errors as for :func:`load`."""
-    _check_folder(name)
+def load_tokenizer(folder: Path) -> Any:
+    """Load a tokenizer alone.
+
+    Raises:
+        InputError: It is not there, or cannot be read.
+
+    """
+    _check_folder(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise _unreadable(name, error) from None
+        raise _unreadable(folder, error) from None
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def _check_folder(name: str | Path) -> None:
-    if isinstance(name, Path) and not (name / "config.json").is_file():
-        raise InputError(name, "there is no model in this folder", "run the rule that trains it")
+def _check_folder(folder: Path) -> None:
+    if not (folder / "config.json").is_file() and not adapters.is_adapter(folder):
+        raise InputError(folder, "there is no model in this folder", "run the rule that trains it")
 
 
-def _unreadable(name: str | Path, problem: object) -> InputError:
+def _unreadable(folder: Path, problem: object) -> InputError:
     return InputError(
-        name,
+        folder,
         f"the model cannot be loaded: {str(problem).strip().splitlines()[0]}",
-        "delete a folder that a rule made and run again; "
-        "for a model of the Hub check its name, and for a gated one that you are logged in",
+        "delete the folder and run the rule again that made it; mend or replace one of your own",
     )
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Save a model and its tokenizer in the Hugging Face format."""
-    model.save_pretrained(folder)
+    """Save a model and its tokenizer in the Hugging Face format; of adapters, they alone."""
+    if adapters.wears_adapter(model):
+        adapters.save(model, folder)
+    else:
+        model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def reference(model: Any, start: Path) -> Any:
+    """What a model is held to in reinforcement learning: frozen, and as the model is at its start.
+
+    Args:
+        model: Loaded from ``start``, before its first step.
+        start: A model's folder; an adapter is put on the same base a second time.
+
+    """
+    if adapters.wears_adapter(model):
+        return adapters.Reference.of(model, start)
+    return copy.deepcopy(model).requires_grad_(False)
+
+
+def count_parameters(model: Any) -> tuple[int, int]:
+    """How many parameters are trained, and how many there are; those of 4 bits one by one."""
+    if adapters.wears_adapter(model):
+        return model.get_nb_trainable_parameters()
+    counts = [(p.numel() * p.requires_grad, p.numel()) for p in model.parameters()]
+    return sum(trained for trained, _ in counts), sum(all_ for _, all_ in counts)
 
 
 # --- batches ------------------------------------------------------------------------------------

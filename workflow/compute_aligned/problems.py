@@ -12,7 +12,7 @@ from itertools import combinations_with_replacement, product
 from pathlib import Path
 from typing import Any
 
-from compute_aligned.errors import InputError
+from compute_aligned.errors import InputError, in_brief
 from compute_aligned.proteins import LengthRange, conditional_pairs, pretraining_sequences
 from compute_aligned.records import MEND_ROW, Problem, read_json_lines
 from compute_aligned.settings import Problems
@@ -145,7 +145,7 @@ def split_problems(
     """The splits of one family and run seed, disjoint in ``Problem.group``, prompts filled in.
 
     Test and validation problems depend on ``split_seed`` alone, the rest on the run seed too. With
-    ``rl: train`` the splits ``rl`` and ``train`` are one.
+    ``rl: train`` the splits ``rl`` and ``train`` are one; ``train: all`` is all but the others.
     Where the source names official splits, test problems come from its ``test`` only and all
     others from the rest. Of several problems in a group one is used, whichever order they come in.
 
@@ -165,8 +165,10 @@ def split_problems(
     rest = [p for p in fixed if p.group not in reserved]
     validation = _take(rest, settings.validation, "validation", settings)
     seeded = sorted(rest[settings.validation :], key=lambda p: _order_key(seed, p.group))
-    train = _take(seeded, settings.train, "train", settings)
-    unused = seeded[settings.train :]
+    kept_for_rl = 0 if settings.rl == "train" else settings.rl
+    num_train = max(len(seeded) - kept_for_rl, 1) if settings.train == "all" else settings.train
+    train = _take(seeded, num_train, "train", settings)
+    unused = seeded[num_train:]
     rl = train if settings.rl == "train" else _take(unused, settings.rl, "rl", settings)
     splits = {"train": train, "rl": rl, "validation": validation, "test": test}
     return {name: [_prompted(p, settings.prompt) for p in split] for name, split in splits.items()}
@@ -260,7 +262,7 @@ def _hub(source: HubSource, known_revision: str | None) -> tuple[list[Problem], 
     except Exception as error:  # from wrong names of configurations to files of any kind
         raise InputError(
             source.source,
-            f"the data set cannot be read: {_in_brief(error.__cause__ or error)}",
+            f"the data set cannot be read: {in_brief(error.__cause__ or error)}",
             f"check the source's configuration, and the files in {snapshot}",
         ) from error
     rows = [
@@ -280,13 +282,9 @@ def _snapshot(source: HubSource, name: str) -> Path:
     except Exception as error:  # the client has no common base for what can go wrong
         raise InputError(
             source.source,
-            f"the data set cannot be had: {_in_brief(error)}",
+            f"the data set cannot be had: {in_brief(error)}",
             "check the name and the network, or download it first where there is one",
         ) from error
-
-
-def _in_brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _split_of(splits: Any, name: str, source: HubSource) -> Any:

@@ -20,6 +20,7 @@ from compute_aligned.validation import read_text
 
 PACKAGES = (
     "accelerate",
+    "bitsandbytes",
     "datasets",
     "math-verify",
     "matplotlib",

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from compute_aligned.adapters import recomputing
 from compute_aligned.errors import InputError
 from compute_aligned.experience import (
     Objective,
@@ -210,7 +211,8 @@ def part_losses(policy: Policy, rows: RowTensors, settings: Rl) -> tuple[Tensor,
     """
     sampling = settings.gradient_temperature == "sampling"
     temperature = settings.rollout.temperature if sampling else 1.0
-    log_probs = token_log_probs(policy.model, rows.tokens, temperature)
+    with recomputing(policy.model):
+        log_probs = token_log_probs(policy.model, rows.tokens, temperature)
     if settings.surrogate == "policy_gradient":
         surrogate = policy_gradient_loss(log_probs.sum(1), rows.gains)
     else:

@@ -5,8 +5,12 @@ beside the declared outputs, keyed by the model's bytes, the sampling settings a
 changed branch redraws that branch alone, and a killed job continues at the block where it stopped.
 A problem's samples depend on its id, its prompt and the seed, never on what else is drawn, so a
 resumed run and a plain run agree.
+
+The store is also how several jobs share the work: each draws a shard, a range of the blocks, and
+one more takes them all from there.
 """
 
+import functools
 import hashlib
 import itertools
 import json
@@ -18,11 +22,15 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from compute_aligned import adapters
 from compute_aligned.errors import InputError
+from compute_aligned.model_settings import PretrainedModel
+from compute_aligned.models import base_of
 from compute_aligned.progress import notice, track
 from compute_aligned.records import SAMPLES, Problem, read_table, write_table
 from compute_aligned.seeds import problem_seed
 from compute_aligned.settings import Sampling
+from compute_aligned.shards import WHOLE, Shard
 from compute_aligned.tokens import check_length, encode_prompts
 
 Prompts = dict[str, list[int]]  # problem id to the token ids of its prompt
@@ -97,6 +105,7 @@ def sample_family(
     seed: int,
     store: Path,
     identity: str,
+    shard: Shard = WHOLE,
 ) -> pa.Table:
     """Draw, or take from the store, the samples of every model (schema ``records.SAMPLES``).
 
@@ -108,6 +117,7 @@ def sample_family(
         seed: The run's seed; each problem derives its own from it.
         store: Folder that finished blocks are kept in.
         identity: Whatever else the samples depend on, such as the engine and its dtype.
+        shard: Which problems; those of other shards are left to other jobs.
 
     Raises:
         InputError: A folder has no model.
@@ -118,7 +128,7 @@ def sample_family(
     for branch, folder in models.items():
         shelf = store / _key(folder, settings, seed, identity)
         shelves.append(shelf)
-        for name, block in blocks(prompts, settings.block_size, branch):
+        for name, block in blocks(prompts, settings.block_size, branch, shard):
             path = shelf / f"{name}.parquet"
             samples = stored(path)
             if samples is None:
@@ -127,14 +137,21 @@ def sample_family(
                 write_table(path, draw(engine, branch, block, settings, seed), SAMPLES)
                 samples = read_table(path, SAMPLES)
             tables.append(relabelled(samples, branch))
-    prune(store, shelves)
-    return pa.concat_tables(tables)
+    if shard == WHOLE:  # else other shards are at work in the store
+        prune(store, shelves)
+    return pa.concat_tables(tables) if tables else SAMPLES.empty_table()
 
 
-def blocks(prompts: Prompts, size: int, description: str) -> Iterator[tuple[str, Prompts]]:
-    """Prompts in named blocks, with progress. Blocks are fixed, whatever is already done."""
+def blocks(
+    prompts: Prompts, size: int, description: str, shard: Shard = WHOLE
+) -> Iterator[tuple[str, Prompts]]:
+    """A shard's prompts in named blocks, with progress.
+
+    Blocks are the same whatever is already done and however many shards there are.
+    """
     starts = range(0, len(prompts), size)
-    for start in track(starts, description, len(starts), unit="block"):
+    ours = shard.of(starts)
+    for start in track(ours, description, len(ours), unit="block"):
         block = dict(itertools.islice(prompts.items(), start, start + size))
         yield f"{start // size:05d}-{_digest(json.dumps(block))}", block
 
@@ -184,6 +201,15 @@ def prune(store: Path, keep: list[Path]) -> None:
 
 
 def _key(folder: Path, settings: Sampling, seed: int, identity: str) -> str:
+    parts = [_weights(folder)]
+    if adapters.is_adapter(folder):
+        # the weights of an adapter say neither what they are on nor how much they count
+        base = base_of(folder)
+        parts += [adapters.describe(folder).model_dump_json(), _weights_of_base(base)]
+    return _digest(*parts, settings.model_dump_json(), str(seed), identity)
+
+
+def _weights(folder: Path) -> str:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise InputError(folder, "there is no model in this folder", "run the rule that trains it")
@@ -191,7 +217,13 @@ def _key(folder: Path, settings: Sampling, seed: int, identity: str) -> str:
     for path in weights:
         with path.open("rb") as file:
             content.update(hashlib.file_digest(file, "sha256").digest())
-    return _digest(content.hexdigest(), settings.model_dump_json(), str(seed), identity)
+    return content.hexdigest()
+
+
+@functools.cache
+def _weights_of_base(base: PretrainedModel) -> str:
+    """A base's bytes where it is a folder; of one on the Hub, name and revision say it all."""
+    return "" if base.on_hub else _weights(Path(base.pretrained))
 
 
 def _digest(*parts: str) -> str:

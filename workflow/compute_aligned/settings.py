@@ -20,7 +20,9 @@ from compute_aligned.fields import (
     Count,
     DecayRate,
     Distinct,
+    LeftOutIfUnset,
     Name,
+    NoDependency,
     NotNegative,
     Positive,
     Probability,
@@ -29,11 +31,12 @@ from compute_aligned.fields import (
     Settings,
     WholeNumber,
 )
-from compute_aligned.model_settings import Model
+from compute_aligned.model_settings import Model, ScratchModel
 from compute_aligned.sources import HubSource, JsonlSource, Source
 from compute_aligned.throughput import Throughput
 
 Engine = Literal["vllm", "transformers"]
+Device = Literal["cpu", "cuda"]
 Metric = Literal["pass@k", "maj@k", "expected_max@k"]
 RewardName = Literal["answer", "protein_unconditional", "protein_conditional"]
 
@@ -45,7 +48,7 @@ class Problems(Settings):
 
     ``test`` and ``validation`` are drawn with ``split_seed`` and are the same for every run seed;
     ``train`` and ``rl`` are drawn from the rest with the run seed; with ``rl: train`` reinforcement
-    learning has the training problems themselves.
+    learning has the training problems themselves. ``train: all`` takes all that the others leave.
     """
 
     source: Name
@@ -53,14 +56,14 @@ class Problems(Settings):
     target: Literal["answer", "solution"] = "answer"
     levels: Annotated[tuple[StrictInt, ...], Field(min_length=1), Distinct] | None = None
     split_seed: Seed = 42
-    train: Count
+    train: Count | Literal["all"]
     rl: WholeNumber | Literal["train"] = 0
     validation: WholeNumber = 0
     test: Count
 
     @property
-    def num_rl(self) -> int:
-        """How many problems reinforcement learning has, those of ``train`` if it shares them."""
+    def for_rl(self) -> int | Literal["all"]:
+        """How many problems reinforcement learning has: those of ``train`` if it shares them."""
         return self.train if self.rl == "train" else self.rl
 
 
@@ -101,10 +104,6 @@ Length = Annotated[
 ]
 
 
-# not written where it is not set: a key that comes later leaves the fingerprints there were alone
-LeftOutIfNone = Field(exclude_if=lambda value: value is None)
-
-
 class Sft(Settings):
     """Supervised fine-tuning: AdamW, a constant rate for ``hold``, then a line to 0 in ``decay``.
 
@@ -113,6 +112,7 @@ class Sft(Settings):
     ``loss_scale`` multiplies the loss before the gradient is clipped.
     With ``margin_share`` the loss is ``1 - margin_share`` of the strategy's and ``margin_share`` of
     a margin's: that of every token of the target over ``rival_tokens`` drawn ones.
+    Problems that take more than ``longest`` tokens, prompt and target together, are left out.
     """
 
     learning_rate: Positive
@@ -121,10 +121,11 @@ class Sft(Settings):
     stop_at_probability: Probability | None = None
     batch_size: Count
     micro_batch_size: Count | None = None
+    longest: Annotated[Count | None, LeftOutIfUnset] = None
     loss_reduction: Literal["sequence", "token"] = "sequence"
     loss_scale: Positive = 1.0
-    margin_share: Annotated[Probability | None, LeftOutIfNone] = None
-    rival_tokens: Annotated[Count | None, LeftOutIfNone] = None
+    margin_share: Annotated[Probability | None, LeftOutIfUnset] = None
+    rival_tokens: Annotated[Count | None, LeftOutIfUnset] = None
     weight_decay: NotNegative = 0.01
     betas: tuple[DecayRate, DecayRate] = (0.9, 0.999)
     clip_norm: Positive
@@ -166,10 +167,14 @@ class Decoding(Settings):
 
 
 class Sampling(Decoding):
-    """Evaluation sampling: ``num_samples`` completions of every test problem."""
+    """Evaluation sampling: ``num_samples`` completions of every test problem.
+
+    A seed's problems are drawn by ``shards`` jobs; samples do not depend on how many there are.
+    """
 
     num_samples: Count
     block_size: Count = 50
+    shards: Annotated[Count, NoDependency] = 1
 
 
 def budgets_up_to(num_samples: int) -> list[int]:
@@ -228,12 +233,13 @@ class Family(Settings):
     Branches are trained by fine-tuning (``sft``) or by reinforcement learning (``rl``); their rows
     say which, and a family has what its rows need. ``expected_hold`` says how long a warm-up with
     ``stop_at_probability`` is expected to hold; only the estimate of the cost uses it.
+    With ``warmup: null`` the checkpoint as it is takes the warm-up's place.
     """
 
     seeds: Seeds
     problems: Problems
     model: Model
-    warmup: Sft
+    warmup: Sft | None
     expected_hold: Length | None = None
     sft: Sft | None = None
     rl: Rl | None = None
@@ -250,12 +256,21 @@ class Family(Settings):
         return self
 
     @model_validator(mode="after")
+    def _something_has_learnt(self) -> "Family":
+        if self.warmup is None and isinstance(self.model, ScratchModel):
+            raise ValueError(
+                "a model from scratch needs a warmup; only a checkpoint can do without"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _an_expected_hold_ends_early(self) -> "Family":
-        expected, hold = self.expected_hold, self.warmup.hold
+        expected = self.expected_hold
         if expected is None:
             return self
-        if self.warmup.stop_at_probability is None:
+        if self.warmup is None or self.warmup.stop_at_probability is None:
             raise ValueError("expected_hold goes with a warmup that has stop_at_probability")
+        hold = self.warmup.hold
         if expected.unit != hold.unit or expected.count > hold.count:
             raise ValueError(f"expected_hold is part of the hold, at most {hold.count} {hold.unit}")
         return self
@@ -280,7 +295,7 @@ class Scale(Settings):
     """
 
     engine: Engine
-    device: Literal["cpu", "cuda"]
+    device: Device
     dtype: Literal["float32", "bfloat16", "float16"]
     sources: dict[Name, Source]
     families: Annotated[dict[Name, Family], Field(min_length=1)]
@@ -311,3 +326,4 @@ class Run(Settings):
     scale: Name
     seeds: Seeds | None = None
     engine: Engine | None = None
+    device: Device | None = None

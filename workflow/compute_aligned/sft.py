@@ -2,9 +2,9 @@
 
 The update is the ordinary one but for the loss: ``strategy.sft_loss`` of the sequence
 log-probability (PAPER section 1) instead of its negative, and in part a margin of its tokens where
-the settings ask for one. All randomness, the order of the data and the noise that rival tokens are
-drawn with, is a pure function of seed and step, so that a resumed run repeats an uninterrupted one
-to the byte.
+the settings ask for one. All randomness, the order of the data, dropout, and the noise that rival
+tokens are drawn with, is a pure function of seed and step, so that a resumed run repeats an
+uninterrupted one to the byte.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,6 +36,7 @@ from compute_aligned.training import (
     quantiles,
     restore_checkpoint,
     save_checkpoint,
+    seed_dropout,
     steps_per_epoch,
 )
 
@@ -65,6 +66,24 @@ def encode(
     for problem, prompt, completion in zip(problems, prompts, completions, strict=True):
         check_length(f"problem {problem.id}", len(prompt) + len(completion), max_length)
     return list(zip(prompts, completions, strict=True))
+
+
+def no_longer_than(longest: int | None, examples: Sequence[Example]) -> list[Example]:
+    """The examples of at most so many tokens, prompt and completion together; None is no limit.
+
+    Raises:
+        InputError: None is left.
+
+    """
+    kept = [e for e in examples if longest is None or len(e[0]) + len(e[1]) <= longest]
+    if not kept:
+        raise InputError(
+            f"longest: {longest}", "no problem is that short", "raise it in the scale's file"
+        )
+    if len(kept) < len(examples):
+        left_out = f"{len(examples) - len(kept)} of {len(examples)} problems"
+        notice(f"{left_out} are left out: they take more than {longest} tokens")
+    return kept
 
 
 @dataclass
@@ -131,6 +150,7 @@ def train(
             batch = [
                 examples[i] for i in batch_indices(step, len(examples), settings.batch_size, seed)
             ]
+            seed_dropout(seed, step)
             noise = rival_noise(settings, batch, seed, step)
             record = update(model, optimizer, parameters, batch, strategy, settings, pad, noise)
             progress.steps.append({"step": step, "learning_rate": rate, **record})

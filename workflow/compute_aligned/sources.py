@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from compute_aligned.fields import Count, NotNegative, Probability, Seed, Settings, Text
+from compute_aligned.fields import (
+    Count,
+    NoDependency,
+    NotNegative,
+    Probability,
+    Seed,
+    Settings,
+    Text,
+)
 
 RowKey = Literal["problem", "answer", "solution", "level"]
 
@@ -101,13 +109,17 @@ class JsonlSource(Settings):
 
 
 class HubSource(Settings):
-    """A data set of the Hugging Face Hub, read through ``datasets`` at a recorded revision."""
+    """A data set of the Hugging Face Hub, read through ``datasets`` at a recorded revision.
+
+    ``size`` is how many problems it has in all; only the estimate of the cost uses it.
+    """
 
     source: Annotated[str, Field(pattern=r"^hub:[\w.-]+(/[\w.-]+)?$")]
     revision: Text | None = None
     configuration: Text | None = None
     splits: dict[Literal["train", "test"], Text] = Field({"train": "train", "test": "test"})
     fields: dict[RowKey, Text] = Field(default_factory=dict)
+    size: Annotated[Count | None, NoDependency] = None
 
 
 def _source_kind(value: Any) -> str:

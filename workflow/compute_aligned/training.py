@@ -15,6 +15,8 @@ from compute_aligned.settings import Rl, Sft
 
 Item = TypeVar("Item")
 
+# Keeps dropout apart from the orders of the data and the other noise of the same run seed.
+DROPOUT_STREAM = 3
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -68,6 +70,12 @@ def quantiles(name: str, values: torch.Tensor) -> dict[str, float]:
     }
 
 
+def seed_dropout(seed: int, step: int) -> None:
+    """Make what dropout leaves out, where there is any, a function of seed and step."""
+    state = np.random.SeedSequence([seed, step, DROPOUT_STREAM]).generate_state(1, np.uint64)
+    torch.manual_seed(int(state[0]))
+
+
 # --- checkpoints ------------------------------------------------------------------------------
 
 
@@ -94,15 +102,14 @@ def save_checkpoint(
     Args:
         path: The checkpoint's file.
         identity: The training's :func:`fingerprint`.
-        model: Its trained parameters are kept.
+        model: Its trained parameters are kept; of adapters, they alone.
         optimizer: Its state is kept.
         progress: A dataclass of plain values, whose fields are kept.
 
     """
-    trained = {n for n, p in model.named_parameters() if p.requires_grad}
     content = {
         "identity": identity,
-        "model": {n: t for n, t in model.state_dict().items() if n in trained},
+        "model": {n: p.detach() for n, p in model.named_parameters() if p.requires_grad},
         "optimizer": optimizer.state_dict(),
         "progress": vars(progress),
     }

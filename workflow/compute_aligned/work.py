@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from compute_aligned.model_size import BACKWARD_FLOPS, FORWARD_FLOPS, ModelSize
 from compute_aligned.settings import Duration, Engine, Family, Rl, Sft
+from compute_aligned.shards import WHOLE, Shard
 from compute_aligned.texts import Texts
 from compute_aligned.training import steps_per_epoch
 
 Counts = TypeVar("Counts", bound=Any)  # a dataclass
 
-FORWARD_FLOPS, BACKWARD_FLOPS = 2, 4  # a parameter and token; attention's own products left out
 FORWARD_PASS = FORWARD_FLOPS / (FORWARD_FLOPS + BACKWARD_FLOPS)  # of a pass forward and backward
-TRAINING_COPIES = 4  # of the weights in memory: themselves, gradients, AdamW's two moments
 CHECKPOINT_COPIES = 3  # on disk while a job runs: weights and AdamW's two moments
 
 # Bytes on disk, as measured on the laptop scale. Where models or samples are large, they alone
@@ -81,22 +81,9 @@ def combined(one: Counts, other: Counts, largest: Sequence[str]) -> Counts:
     return type(one)(**values)
 
 
-@dataclass(frozen=True)
-class ModelSize:
-    """How large a model is: its parameters, and the bytes of each."""
-
-    parameters: int
-    item_size: int
-
-    @property
-    def weight_bytes(self) -> int:
-        """Bytes of its weights."""
-        return self.parameters * self.item_size
-
-    def flops(self, forward_tokens: float, backward_tokens: float = 0.0) -> float:
-        """FLOPs of passes over so many tokens."""
-        per_parameter = FORWARD_FLOPS * forward_tokens + BACKWARD_FLOPS * backward_tokens
-        return self.parameters * per_parameter
+def untrained_work(model: ModelSize) -> Work:
+    """A warm-up that is the checkpoint as it is."""
+    return Work(left_bytes=_left_by_training(model, 0), memory_bytes=model.weight_bytes)
 
 
 def sft_work(
@@ -126,8 +113,8 @@ def sft_work(
         passes=steps * _parts(settings.batch_size, settings.micro_batch_size),
         flops=model.flops(tokens, tokens),
         left_bytes=_left_by_training(model, steps),
-        checkpoint_bytes=CHECKPOINT_COPIES * model.weight_bytes,
-        memory_bytes=TRAINING_COPIES * model.weight_bytes,
+        checkpoint_bytes=CHECKPOINT_COPIES * model.trained_bytes,
+        memory_bytes=model.training_bytes(),
     )
 
 
@@ -160,31 +147,43 @@ def rl_work(settings: Rl, num_tasks: int, texts: Texts, model: ModelSize) -> Wor
         + settings.steps * settings.rollout.max_new_tokens * FORWARD_PASS,
         flops=model.flops(rollouts * written + (1 + references) * learnt, learnt),
         left_bytes=_left_by_training(model, settings.steps),
-        checkpoint_bytes=CHECKPOINT_COPIES * model.weight_bytes,
-        memory_bytes=(TRAINING_COPIES + references) * model.weight_bytes,
+        checkpoint_bytes=CHECKPOINT_COPIES * model.trained_bytes,
+        memory_bytes=model.training_bytes(references),
     )
 
 
 def sampling_work(
-    family: Family, num_models: int, texts: Texts, model: ModelSize, engine: Engine
+    family: Family,
+    num_models: int,
+    texts: Texts,
+    model: ModelSize,
+    engine: Engine,
+    shard: Shard = WHOLE,
 ) -> Work:
-    """The samples of all test problems from the warm-up and every branch, at one seed.
+    """The samples of test problems from the warm-up and every branch, at one seed.
 
-    With vLLM there are no passes to count: it schedules sequences of its own accord.
+    With vLLM there are no passes to count: it schedules sequences of its own accord. A shard has
+    its share of the problems, and leaves its samples in the store alone.
     """
     settings = family.sampling
-    samples = num_models * family.problems.test * settings.num_samples
+    problems = shard.problems(family.problems.test, settings.block_size)
+    samples = num_models * problems * settings.num_samples
     tokens = samples * min(texts.completion, settings.max_new_tokens)
-    blocks = num_models * _parts(family.problems.test, settings.block_size)
+    blocks = num_models * _parts(problems, settings.block_size)
     passes = blocks * settings.max_new_tokens * FORWARD_PASS
     return Work(
         samples=samples,
         sampled_tokens=tokens,
         passes=0.0 if engine == "vllm" else passes,
         flops=model.flops(tokens),
-        left_bytes=SAMPLE_COPIES * SAMPLED_TOKEN * tokens,
+        left_bytes=(SAMPLE_COPIES if shard == WHOLE else 1) * SAMPLED_TOKEN * tokens,
         memory_bytes=model.weight_bytes,
     )
+
+
+def gathering_work(sampled: Work) -> Work:
+    """Putting the samples of all shards together."""
+    return Work(left_bytes=SAMPLED_TOKEN * sampled.sampled_tokens)
 
 
 def scoring_work(sampled: Work) -> Work:
@@ -203,5 +202,5 @@ def _parts(size: int, part: int | None) -> int:
     return 1 if part is None else -(-size // part)
 
 
-def _left_by_training(model: ModelSize, steps: int) -> int:
-    return model.weight_bytes + MODEL_FILES + steps * STEP_RECORD
+def _left_by_training(model: ModelSize, steps: int) -> float:
+    return model.trained_bytes + MODEL_FILES + steps * STEP_RECORD

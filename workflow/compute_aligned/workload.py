@@ -6,21 +6,26 @@ from pathlib import Path
 
 from compute_aligned import config
 from compute_aligned.jobs import Job, jobs_of
-from compute_aligned.model_size import parameters
+from compute_aligned.model_settings import PretrainedModel
+from compute_aligned.model_size import ModelSize, model_size, parameters
 from compute_aligned.records import Problem
 from compute_aligned.settings import Duration, Engine, Family, Sft
+from compute_aligned.shards import WHOLE, Shard
+from compute_aligned.split_sizes import SplitSizes, split_sizes
 from compute_aligned.texts import Texts, problems_at_hand, texts_of
 from compute_aligned.work import (
     ITEM_FILES,
-    ModelSize,
+    NOTHING,
     Work,
+    gathering_work,
     rl_work,
     sampling_work,
     scoring_work,
     sft_work,
+    untrained_work,
 )
 
-ITEM_SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes of a number
+FETCHED_ITEM_SIZE = 2  # bytes of a parameter as checkpoints are given away: most, in 16 bits
 
 
 @dataclass(frozen=True)
@@ -55,43 +60,69 @@ def plan(
         for name, family in shown.items()
     }
 
+    sizes = {
+        name: split_sizes(
+            family.problems,
+            config.read_source(scale, family.problems.source),
+            raw[family.problems.source],
+            (seeds or family.seeds)[0],
+        )
+        for name, family in shown.items()
+    }
+    checkpoints = {
+        family.model.checkpoint: family.model
+        for family in shown.values()
+        if isinstance(family.model, PretrainedModel)
+    }
+
     def work(job: Job) -> Work:
         if job.rule == "fetch":
-            return _fetching(job.name, raw[job.name], shown, texts)
+            return _fetching(job.name, raw[job.name], shown, texts, sizes)
+        if job.rule == "fetch_model":
+            return Work(left_bytes=FETCHED_ITEM_SIZE * parameters(checkpoints[job.name]))
         if job.shared:
             return Work(left_bytes=ITEM_FILES)
-        return _work(job, scale, texts[job.family], engine)
+        return _work(job, scale, texts[job.family], sizes[job.family], engine)
 
-    return Plan([replace(job, work=work(job)) for job in jobs], list(_notes(shown, texts)))
+    return Plan([replace(job, work=work(job)) for job in jobs], list(_notes(shown, texts, sizes)))
 
 
-def _work(job: Job, scale: str, texts: Texts, engine: Engine) -> Work:
+def _work(job: Job, scale: str, texts: Texts, sizes: SplitSizes, engine: Engine) -> Work:
     """What a job of a family does."""
     family = config.read_family(scale, job.family)
-    model = ModelSize(parameters(family.model), ITEM_SIZES[config.read_scale(scale).dtype])
-    sampled = sampling_work(family, len(config.models_of(job.family)), texts, model, engine)
-    train = family.problems.train
+    model = model_size(family.model, config.read_scale(scale).dtype)
     match job.rule:
         case "prepare":
-            return Work(left_bytes=_num_problems(family) * texts.record)
+            return Work(left_bytes=sizes.total * texts.record)
         case "train_warmup":
-            return sft_work(family.warmup, train, texts, model, family.expected_hold)
+            if family.warmup is None:
+                return untrained_work(model)
+            return sft_work(family.warmup, sizes.train, texts, model, family.expected_hold)
         case "train_sft" | "train_rl":
             training = config.branch_training(scale, job.family, job.branch)
             if isinstance(training, Sft):
-                return sft_work(training, train, texts, model)
-            return rl_work(training, family.problems.num_rl, texts, model)
-        case "sample":
-            return sampled
-        case "score":
-            return scoring_work(sampled)
+                return sft_work(training, sizes.train, texts, model)
+            return rl_work(training, sizes.rl, texts, model)
+        case "sample" | "sample_shard" | "score":
+            return _sampling(job, family, texts, model, engine)
         case _:
             return Work(left_bytes=ITEM_FILES)
 
 
-def _num_problems(family: Family) -> int:
-    problems = family.problems
-    return problems.train + problems.num_rl + problems.validation + problems.test
+def _sampling(job: Job, family: Family, texts: Texts, model: ModelSize, engine: Engine) -> Work:
+    """Drawing a seed's samples or a shard of them, putting shards together, or scoring."""
+    num_models, count = len(config.models_of(job.family)), family.sampling.shards
+
+    def drawn(shard: Shard) -> Work:
+        return sampling_work(family, num_models, texts, model, engine, shard)
+
+    if job.rule == "sample_shard":
+        return drawn(Shard(int(job.name.rpartition("/")[2]), count))
+    if job.rule == "score":
+        return scoring_work(drawn(WHOLE))
+    if count == 1:
+        return drawn(WHOLE)
+    return gathering_work(sum((drawn(Shard(i, count)) for i in range(count)), NOTHING))
 
 
 def _fetching(
@@ -99,15 +130,18 @@ def _fetching(
     problems: list[Problem] | None,
     families: dict[str, Family],
     texts: dict[str, Texts],
+    sizes: dict[str, SplitSizes],
 ) -> Work:
     """Fetching a source; of one that is not at hand, no more is known than what families take."""
     users = [name for name, family in families.items() if family.problems.source == source]
-    wanted = max(_num_problems(families[name]) for name in users)
+    wanted = max(sizes[name].total for name in users)
     count = wanted if problems is None else len(problems)
     return Work(left_bytes=count * max(texts[name].record for name in users))
 
 
-def _notes(families: dict[str, Family], texts: dict[str, Texts]) -> Iterator[str]:
+def _notes(
+    families: dict[str, Family], texts: dict[str, Texts], sizes: dict[str, SplitSizes]
+) -> Iterator[str]:
     """What of the families' counts is expected or an upper bound."""
     unread = [name for name in families if not texts[name].measured]
     if unread:
@@ -115,18 +149,28 @@ def _notes(families: dict[str, Family], texts: dict[str, Texts]) -> Iterator[str
             "Upper bounds by max_length and max_new_tokens, since problems or tokenizer are not "
             f"on this machine: all tokens of {', '.join(unread)}."
         )
+    uncounted = [name for name in families if not sizes[name].exact]
+    if uncounted:
+        yield (
+            "Upper bounds, since the problems have not been fetched: all training problems of "
+            f"{', '.join(uncounted)}, whatever their level."
+        )
     yield (
         "Expected: rollouts and samples as long as what the warm-up learns to write, cut at "
         "max_new_tokens."
     )
-    ending = {n: f for n, f in families.items() if f.warmup.stop_at_probability is not None}
-    for name, family in ending.items():
-        if family.expected_hold is not None:
+    ending = {
+        name: (family.warmup.hold, family.expected_hold)
+        for name, family in families.items()
+        if family.warmup is not None and family.warmup.stop_at_probability is not None
+    }
+    for name, (hold, expected) in ending.items():
+        if expected is not None:
             yield (
-                f"Expected: {_in_words(family.expected_hold)} of warm-up in {name} before "
-                f"stop_at_probability is reached; at most {_in_words(family.warmup.hold)}."
+                f"Expected: {_in_words(expected)} of warm-up in {name} before "
+                f"stop_at_probability is reached; at most {_in_words(hold)}."
             )
-    unknown = [name for name, family in ending.items() if family.expected_hold is None]
+    unknown = [name for name, (_, expected) in ending.items() if expected is None]
     if unknown:
         yield (
             "Upper bounds: warm-up steps, which stop_at_probability may end early, of "

@@ -11,6 +11,7 @@ sys.path.insert(0, str(PACKAGE))
 from compute_aligned import captions, claim_sheets, fingerprints, scope
 from compute_aligned import config as study
 from compute_aligned.errors import InputError
+from compute_aligned.model_settings import PretrainedModel
 
 try:
     RUN = study.read_run(config)
@@ -20,7 +21,9 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 # envs/ has a CPU and a GPU form of what differs between them
-FORM = ".gpu" if study.read_scale(RUN.scale).device == "cuda" else ""
+FORM = ".gpu" if (RUN.device or study.read_scale(RUN.scale).device) == "cuda" else ""
+# no parameter of the jobs: where they compute is no reason to run them again
+DEVICE = f" --device {RUN.device}" if RUN.device else ""
 
 # jobs find the package here, with or without conda
 shell.prefix(f"set -euo pipefail; export PYTHONPATH='{PACKAGE}'; ")
@@ -33,6 +36,8 @@ wildcard_constraints:
     branch="[a-z0-9_]+",
     item=r"(?!claims\.)[a-z0-9_]+",  # claims.pdf is the figure of no row of paper_items.tsv
     seed="[0-9]+",
+    checkpoint="[A-Za-z0-9_.@-]+",
+    shard="[0-9]+",
 
 
 def trained_by(kind):
@@ -52,6 +57,14 @@ def start_model(wildcards):
     return f"results/{wildcards.scale}/{kind}/seed{wildcards.seed}/model"
 
 
+def fetched(wildcards):
+    """The record of the checkpoint that a family starts from; nothing for models from scratch."""
+    model = family_settings(wildcards).model
+    if not isinstance(model, PretrainedModel):
+        return []
+    return f"results/{wildcards.scale}/models/{model.checkpoint}.json"
+
+
 def family_settings(wildcards):
     return study.read_family(wildcards.scale, wildcards.family)
 
@@ -62,12 +75,49 @@ def engine(wildcards):
 
 def gpus(wildcards):
     """GPUs that a model is trained or sampled on, for schedulers that hand them out."""
-    return int(study.read_scale(wildcards.scale).device == "cuda")
+    return int((RUN.device or study.read_scale(wildcards.scale).device) == "cuda")
 
 
 def memory_mb(wildcards):
     """Main memory for a model: a scale for GPUs has large ones."""
     return 64_000 if gpus(wildcards) else 4_000
+
+
+def sampled_branches(wildcards):
+    return expand(
+        "results/{scale}/branches/{family}/{branch}/seed{seed}/model",
+        scale=wildcards.scale,
+        family=wildcards.family,
+        branch=study.branches_of(wildcards.family),
+        seed=wildcards.seed,
+    )
+
+
+def sampled_models(wildcards, input):
+    """Options that name the folder of every model that is sampled."""
+    folders = [input.warmup, *input.branches]
+    return [
+        f"--model {name}={folder}"
+        for name, folder in zip(study.models_of(wildcards.family), folders)
+    ]
+
+
+def num_shards(wildcards):
+    return family_settings(wildcards).sampling.shards
+
+
+def shards(wildcards):
+    """What the shards of a family's sampling make; nothing where one job draws all samples."""
+    count = num_shards(wildcards)
+    if count == 1:
+        return []
+    return expand(
+        "results/{scale}/samples/{family}/seed{seed}.shards/{shard}.json",
+        scale=wildcards.scale,
+        family=wildcards.family,
+        seed=wildcards.seed,
+        shard=range(count),
+    )
 
 
 def seeds(wildcards, family):

@@ -1,7 +1,9 @@
-"""Raw problems, and the disjoint splits of every family and seed.
+"""Raw problems, the checkpoints that families start from, and the splits of every family and seed.
 
 needs:  config/scales/{scale}.yaml (sources, families), and a source's local file if it has one
 makes:  results/{scale}/raw/{source}.jsonl
+        results/{scale}/models/{checkpoint}.json    which revision it is; its files are in the Hub's
+                                                    cache, or beside this if a package brings them
         results/{scale}/prepared/{family}/seed{seed}/{train,rl,validation,test}.jsonl
 
 On a cluster these run where Snakemake does: nodes that compute may have no internet.
@@ -27,6 +29,21 @@ rule fetch:
     shell:
         "python -m compute_aligned fetch --scale {wildcards.scale} --source {wildcards.source}"
         " --out {output} &> {log}"
+
+
+rule fetch_model:
+    output:
+        "results/{scale}/models/{checkpoint}.json",
+    log:
+        "results/{scale}/logs/fetch_model/{checkpoint}.log",
+    benchmark:
+        "results/{scale}/benchmarks/fetch_model/{checkpoint}.tsv"
+    localrule: True
+    conda:
+        f"../../envs/train{FORM}.yaml"
+    shell:
+        "python -m compute_aligned fetch-model --scale {wildcards.scale}"
+        " --checkpoint {wildcards.checkpoint} --out {output} &> {log}"
 
 
 rule prepare:

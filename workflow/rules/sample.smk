@@ -1,8 +1,13 @@
 """Completions of the test problems: one job a family and seed draws for all of its models.
 
 needs:  results/{scale}/prepared/{family}/seed{seed}/test.jsonl, the warm-up's and branches' model/
+        results/{scale}/models/{checkpoint}.json, where the family starts from a checkpoint
 makes:  results/{scale}/samples/{family}/seed{seed}.parquet
 keeps:  results/{scale}/samples/{family}/seed{seed}.store/    finished blocks, for reruns
+
+Where a family's sampling has shards, as many jobs draw a share of the problems each, into the
+store, and the job that makes the samples only puts them together.
+makes:  results/{scale}/samples/{family}/seed{seed}.shards/{shard}.json
 """
 
 
@@ -10,19 +15,46 @@ rule sample:
     input:
         problems="results/{scale}/prepared/{family}/seed{seed}/test.jsonl",
         warmup="results/{scale}/warmup/{family}/seed{seed}/model",
-        branches=lambda w: expand(
-            "results/{scale}/branches/{family}/{branch}/seed{seed}/model",
-            scale=w.scale,
-            family=w.family,
-            branch=study.branches_of(w.family),
-            seed=w.seed,
-        ),
+        branches=sampled_branches,
+        fetched=fetched,
+        shards=shards,
     output:
         "results/{scale}/samples/{family}/seed{seed}.parquet",
     log:
         "results/{scale}/logs/sample/{family}/seed{seed}.log",
     benchmark:
         "results/{scale}/benchmarks/sample/{family}/seed{seed}.tsv"
+    conda:
+        f"../../envs/sample{FORM}.yaml"
+    threads: 1
+    resources:
+        gpu=lambda w: 0 if shards(w) else gpus(w),
+        mem_mb=lambda w: 4_000 if shards(w) else memory_mb(w),
+    params:
+        settings=lambda w: fingerprints.sampling_fingerprint(
+            w.scale, w.family, engine(w)
+        ),
+        engine=engine,
+        models=sampled_models,
+    shell:
+        "python -m compute_aligned sample --scale {wildcards.scale} --family {wildcards.family}"
+        " --seed {wildcards.seed} --engine {params.engine} --problems {input.problems}"
+        " {params.models} --out {output} {input.fetched}"
+        f"{DEVICE} &> {{log}}"
+
+
+rule sample_shard:
+    input:
+        problems="results/{scale}/prepared/{family}/seed{seed}/test.jsonl",
+        warmup="results/{scale}/warmup/{family}/seed{seed}/model",
+        branches=sampled_branches,
+        fetched=fetched,
+    output:
+        "results/{scale}/samples/{family}/seed{seed}.shards/{shard}.json",
+    log:
+        "results/{scale}/logs/sample_shard/{family}/seed{seed}/{shard}.log",
+    benchmark:
+        "results/{scale}/benchmarks/sample_shard/{family}/seed{seed}.shards/{shard}.tsv"
     conda:
         f"../../envs/sample{FORM}.yaml"
     threads: 1
@@ -34,13 +66,12 @@ rule sample:
             w.scale, w.family, engine(w)
         ),
         engine=engine,
-        models=lambda w, input: [
-            f"--model {name}={folder}"
-            for name, folder in zip(
-                study.models_of(w.family), [input.warmup, *input.branches]
-            )
-        ],
+        models=sampled_models,
+        shards=num_shards,
+        store="results/{scale}/samples/{family}/seed{seed}.store",
     shell:
         "python -m compute_aligned sample --scale {wildcards.scale} --family {wildcards.family}"
         " --seed {wildcards.seed} --engine {params.engine} --problems {input.problems}"
-        " {params.models} --out {output} &> {log}"
+        " {params.models} --shard {wildcards.shard}/{params.shards} --store {params.store}"
+        " --out {output} {input.fetched}"
+        f"{DEVICE} &> {{log}}"

@@ -4,6 +4,7 @@ The row of a branch decides which of two rules trains it, and from which model.
 
 needs:  results/{scale}/prepared/{family}/seed{seed}/{train,rl}.jsonl
         model/ of the branch that a branch starts from, where that is not the warm-up
+        results/{scale}/models/{checkpoint}.json, where the family starts from a checkpoint
 makes:  results/{scale}/warmup/{family}/seed{seed}/            model/, steps.parquet
         results/{scale}/branches/{family}/{branch}/seed{seed}/ model/, steps.parquet
 """
@@ -12,6 +13,7 @@ makes:  results/{scale}/warmup/{family}/seed{seed}/            model/, steps.par
 rule train_warmup:
     input:
         problems="results/{scale}/prepared/{family}/seed{seed}/train.jsonl",
+        fetched=fetched,
     output:
         model=directory("results/{scale}/warmup/{family}/seed{seed}/model"),
         steps="results/{scale}/warmup/{family}/seed{seed}/steps.parquet",
@@ -32,13 +34,15 @@ rule train_warmup:
     shell:
         "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
         " --branch warmup --seed {wildcards.seed} --problems {input.problems}"
-        " --model {output.model} --steps {output.steps} &> {log}"
+        " --model {output.model} --steps {output.steps} {input.fetched}"
+        f"{DEVICE} &> {{log}}"
 
 
 rule train_sft:
     input:
         problems="results/{scale}/prepared/{family}/seed{seed}/train.jsonl",
         start=start_model,
+        fetched=fetched,
     output:
         model=directory("results/{scale}/branches/{family}/{branch}/seed{seed}/model"),
         steps="results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet",
@@ -61,13 +65,15 @@ rule train_sft:
     shell:
         "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
         " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"
-        " --start {input.start} --model {output.model} --steps {output.steps} &> {log}"
+        " --start {input.start} --model {output.model} --steps {output.steps} {input.fetched}"
+        f"{DEVICE} &> {{log}}"
 
 
 rule train_rl:
     input:
         problems="results/{scale}/prepared/{family}/seed{seed}/rl.jsonl",
         start=start_model,
+        fetched=fetched,
     output:
         model=directory("results/{scale}/branches/{family}/{branch}/seed{seed}/model"),
         steps="results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet",
@@ -90,4 +96,5 @@ rule train_rl:
     shell:
         "python -m compute_aligned train-rl --scale {wildcards.scale} --family {wildcards.family}"
         " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"
-        " --start {input.start} --model {output.model} --steps {output.steps} &> {log}"
+        " --start {input.start} --model {output.model} --steps {output.steps} {input.fetched}"
+        f"{DEVICE} &> {{log}}"

@@ -5,7 +5,7 @@ Heavy libraries are imported by the verb that needs them, so that the others sta
 
 import typer
 
-from compute_aligned.cli.data import fetch, prepare
+from compute_aligned.cli.data import fetch, fetch_model, prepare
 from compute_aligned.cli.evaluate import sample, score
 from compute_aligned.cli.paper import claims, figure, reference, table
 from compute_aligned.cli.plan import cost, schemas
@@ -22,6 +22,7 @@ app = typer.Typer(
 
 for verb in (
     fetch,
+    fetch_model,
     prepare,
     train_sft,
     train_rl,

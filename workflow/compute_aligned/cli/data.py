@@ -1,4 +1,4 @@
-"""Verbs that make problems: ``fetch`` a raw source, ``prepare`` a family's splits."""
+"""Verbs that get data: ``fetch`` a raw source, ``fetch_model``, ``prepare`` a family's splits."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +32,23 @@ def fetch(
         config_hash=fingerprints.fingerprint(settings),
         problems=len(problems),
     )
+
+
+def fetch_model(
+    scale: Scale,
+    checkpoint: Annotated[str, typer.Option(help="A checkpoint of that scale, as a file name.")],
+    out: Annotated[Path, typer.Option(help="Where the record of it goes.")],
+) -> None:
+    """Have the checkpoint that families start from on this machine, and record its revision."""
+    from compute_aligned import checkpoints
+
+    settings = config.read_checkpoint(scale, checkpoint)
+    revision_file = out.with_suffix(".revision")  # stays, as for a source of problems
+    known = revision_file.read_text().strip() if revision_file.exists() else None
+    record = checkpoints.fetch(settings, out, known)
+    records.write_text(out, record.model_dump_json(indent=1) + "\n")
+    records.write_text(revision_file, record.revision + "\n")
+    provenance.record(out, scale=scale, **record.model_dump())
 
 
 def prepare(

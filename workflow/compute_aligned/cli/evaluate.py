@@ -1,13 +1,16 @@
 """Verbs that evaluate: ``sample`` completions of the test problems, ``score`` them."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from compute_aligned import config, fingerprints, provenance, records
-from compute_aligned.cli.options import Family, Problems, Scale, Seed, named
+from compute_aligned.cli.options import Device, Family, Fetched, Problems, Scale, Seed, named
+from compute_aligned.cli.ready import ready
 from compute_aligned.errors import InputError
+from compute_aligned.model_settings import PretrainedModel
 
 
 def sample(
@@ -18,51 +21,89 @@ def sample(
     engine: Annotated[str, typer.Option(help="vllm or transformers.")],
     problems: Problems,
     model: Annotated[list[str], typer.Option(help="BRANCH=FOLDER, once a model.")],
-    out: Annotated[Path, typer.Option(help="Where the samples go.")],
+    out: Annotated[Path, typer.Option(help="Where the samples go; of a shard, a summary of them.")],
+    store: Annotated[
+        Path | None, typer.Option(help="Folder for finished blocks; default: beside OUT.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="INDEX/COUNT: draw for this share of the problems only.")
+    ] = None,
+    fetched: Fetched = None,
+    device: Device = None,
 ) -> None:
-    """Draw completions of the test problems for the warm-up and every branch, in one engine."""
+    """Draw completions of the test problems for the warm-up and every branch, in one engine.
+
+    Where the family's sampling has shards, each draws its share, and without --shard they are only
+    put together.
+    """
     import torch
 
-    from compute_aligned import models, sampling
+    from compute_aligned import adapters, models, sampling
     from compute_aligned.engines import ENGINES
     from compute_aligned.locks import sole_maker
 
     context.with_resource(sole_maker(out))
     torch.set_num_threads(1)  # so that the bytes of a result repeat
     settings = config.read_family(scale, family)
-    at = config.read_scale(scale)
+    dtype = config.read_scale(scale).dtype
     if engine not in ENGINES:
         raise InputError("--engine", f"there is no {engine!r}", f"one of: {', '.join(ENGINES)}")
+    gathers = shard is None and settings.sampling.shards > 1
+    at = ready(
+        scale,
+        family,
+        "cpu" if gathers else device,
+        fetched,
+        lambda size: 0 if gathers else size.weight_bytes,
+    )
     folders = dict(named("--model", model))
+    if isinstance(at.model, PretrainedModel) and at.model.lora is not None:
+        for folder in folders.values():
+            adapters.check_base(folder, at.model)
     tokenizer = models.load_tokenizer(next(iter(folders.values())))
+
+    def start(folder: Path) -> sampling.Engine:
+        if gathers:
+            raise InputError(
+                out,
+                "samples that it is put together from are not there, or cannot be read",
+                "draw them: snakemake --forcerun sample_shard",
+            )
+        return ENGINES[engine](
+            folder, tokenizer, settings.sampling, dtype, at.device, at.model.max_length
+        )
+
     drawn = sampling.sample_family(
-        lambda folder: ENGINES[engine](
-            folder, tokenizer, settings.sampling, at.dtype, at.device, settings.model.max_length
-        ),
+        start,
         folders,
         sampling.encode(
             tokenizer,
             records.read_problems(problems),
             settings.sampling.max_new_tokens,
-            settings.model.max_length,
-            settings.model.chat_template,
+            at.model.max_length,
+            at.model.chat_template,
         ),
         settings.sampling,
         seed,
-        store=out.with_suffix(".store"),
-        identity=f"{engine} {at.dtype}",
+        store=store or out.with_suffix(".store"),
+        identity=f"{engine} {dtype}",
+        shard=sampling.WHOLE if shard is None else sampling.Shard.parse(shard),
     )
-    records.write_table(out, drawn, records.SAMPLES)
+    counts = {"samples": len(drawn), "tokens": sum(drawn["num_tokens"].to_pylist())}
+    if shard is None:
+        records.write_table(out, drawn, records.SAMPLES)
+    else:
+        records.write_text(out, json.dumps(counts) + "\n")
     provenance.record(
         out,
         scale=scale,
         family=family,
         seed=seed,
+        shard=shard,
         engine=engine,
         device=at.device,
         config_hash=fingerprints.sampling_fingerprint(scale, family, engine),
-        samples=len(drawn),
-        tokens=sum(drawn["num_tokens"].to_pylist()),
+        **counts,
     )
 
 

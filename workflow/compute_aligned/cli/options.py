@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from compute_aligned import settings
 from compute_aligned.errors import InputError
 
 Scale = Annotated[str, typer.Option(help="A file of config/scales/, without .yaml.")]
@@ -25,6 +26,13 @@ Scores = Annotated[
 Steps = Annotated[
     list[str] | None,
     typer.Option(help="BRANCH=FILE, once a branch and seed, for items about the training."),
+]
+Device = Annotated[
+    settings.Device | None, typer.Option(help="Where to compute; default: the scale's device.")
+]
+Fetched = Annotated[
+    Path | None,
+    typer.Argument(help="Record of the checkpoint that was fetched, where the model is one."),
 ]
 Problems = Annotated[Path, typer.Option(help="Problems as JSON lines.")]
 

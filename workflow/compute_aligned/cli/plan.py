@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from compute_aligned import config, records
-from compute_aligned.cli.options import Seeds
+from compute_aligned.cli.options import Device, Seeds
 
 
 def cost(
@@ -18,6 +18,7 @@ def cost(
     ] = None,
     seeds: Seeds = None,
     csv: Annotated[Path | None, typer.Option(help="Write it as CSV too, tidy.")] = None,
+    device: Device = None,
 ) -> None:
     """Say what a run takes before it starts, and beside it what the finished jobs took.
 
@@ -30,10 +31,12 @@ def cost(
     from compute_aligned.finished import Finished
     from compute_aligned.workload import plan
 
-    given = {"scale": scale, "seeds": seeds}
+    given = {"scale": scale, "seeds": seeds, "device": device}
     run = config.read_run({key: value for key, value in given.items() if value})
     config.check(run)
     settings = config.read_scale(run.scale)
+    if run.device not in (None, settings.device):  # whose throughput nobody has measured
+        settings = settings.model_copy(update={"device": run.device, "throughput": None})
     engine = run.engine or settings.engine
     planned = plan(
         run.scale, family or list(settings.families), run.seeds or (), engine, config.ROOT

@@ -1,16 +1,18 @@
 """Verbs that train: ``train_sft`` and ``train_rl``, a model each."""
 
-import copy
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from compute_aligned import config, fingerprints, provenance, records
-from compute_aligned.cli.options import Family, Problems, Scale, Seed
+from compute_aligned.cli.options import Device, Family, Fetched, Problems, Scale, Seed
+from compute_aligned.cli.ready import Ready, ready
 from compute_aligned.config import WARMUP
 from compute_aligned.errors import InputError
-from compute_aligned.settings import Rl, Sft
+from compute_aligned.model_settings import Model, PretrainedModel
+from compute_aligned.model_size import ModelSize
+from compute_aligned.settings import Rl
 
 
 def train_sft(
@@ -23,62 +25,70 @@ def train_sft(
     model: Annotated[Path, typer.Option(help="Folder that the trained model goes to.")],
     steps: Annotated[Path, typer.Option(help="Where the record of every step goes.")],
     start: Annotated[Path | None, typer.Option(help="Model folder to start from.")] = None,
+    fetched: Fetched = None,
+    device: Device = None,
 ) -> None:
     """Train a family's warm-up, or a branch from its start, by supervised fine-tuning."""
     import torch
 
-    from compute_aligned import models, sft
+    from compute_aligned import models, precision, sft
     from compute_aligned.locks import sole_maker
     from compute_aligned.strategies import parse_strategy
 
     context.with_resource(sole_maker(model))
     torch.set_num_threads(1)  # so that the bytes of a result repeat
     settings = config.read_family(scale, family)
-    at = config.read_scale(scale)
-    precision = getattr(torch, at.dtype)
+    dtype = getattr(torch, config.read_scale(scale).dtype)
+    at = ready(scale, family, device, fetched, ModelSize.training_bytes)
+    weights = precision.weights_dtype(at.model, dtype)
     warming = branch == WARMUP
     strategy = parse_strategy(
         "SingleSample()" if warming else config.read_branch(family, branch).strategy
     )
     if start is None:
-        network, tokenizer = models.build(settings.model, seed, precision)
+        network, tokenizer = models.build(at.model, seed, weights, at.device)
     else:
-        network, tokenizer = models.load(start, precision)
-    network.to(at.device)
-    examples = sft.encode(
-        tokenizer,
-        records.read_problems(problems),
-        settings.problems.target,
-        settings.model.max_length,
-        settings.model.chat_template,
-    )
+        network, tokenizer = models.load(start, weights, at.model, at.device)
     checkpoint = _checkpoint_of(model)
     schedule = settings.warmup if warming else config.branch_training(scale, family, branch)
-    if not isinstance(schedule, Sft):
+    if isinstance(schedule, Rl):
         raise InputError(f"{family} {branch}", "this branch is trained by RL", "use train-rl")
-    progress = sft.train(
-        network,
-        examples,
-        strategy,
-        schedule,
-        seed,
-        tokenizer.pad_token_id,
-        checkpoint,
-        description=f"{family} {branch} seed {seed}",
-    )
+    description = f"{family} {branch} seed {seed}"
+    if schedule is None:
+        progress = sft.Progress()  # the checkpoint as it is takes the warm-up's place
+    else:
+        examples = sft.encode(
+            tokenizer,
+            records.read_problems(problems),
+            settings.problems.target,
+            at.model.max_length,
+            at.model.chat_template,
+        )
+        with precision.passes_in(dtype, at.device):
+            progress = sft.train(
+                network,
+                sft.no_longer_than(schedule.longest, examples),
+                strategy,
+                schedule,
+                seed,
+                tokenizer.pad_token_id,
+                checkpoint,
+                description,
+            )
     records.write_table(steps, progress.steps, records.STEPS)
     _publish_model(
         network,
         tokenizer,
         model,
         checkpoint,
+        at,
         scale=scale,
         family=family,
         branch=branch,
         seed=seed,
         strategy=repr(strategy),
         steps=progress.step,
-        stop_at_probability=schedule.stop_at_probability,
+        stop_at_probability=schedule and schedule.stop_at_probability,
         stop_reached=progress.reached,
         decay_started_at_step=progress.decay_start,
     )
@@ -94,11 +104,13 @@ def train_rl(
     start: Annotated[Path, typer.Option(help="Model folder to start from; also the reference.")],
     model: Annotated[Path, typer.Option(help="Folder that the trained model goes to.")],
     steps: Annotated[Path, typer.Option(help="Where the record of every step goes.")],
+    fetched: Fetched = None,
+    device: Device = None,
 ) -> None:
     """Train a branch from its start, the warm-up or another branch, by reinforcement learning."""
     import torch
 
-    from compute_aligned import experience, models, rl
+    from compute_aligned import experience, models, precision, rl
     from compute_aligned.locks import sole_maker
     from compute_aligned.strategies import parse_strategy
 
@@ -108,35 +120,39 @@ def train_rl(
     training = config.branch_training(scale, family, branch)
     if not isinstance(training, Rl) or row.weight_form == "-":
         raise InputError(f"{family} {branch}", "this branch is fine-tuned", "use train-sft")
-    at = config.read_scale(scale)
-    network, tokenizer = models.load(start, getattr(torch, at.dtype))
-    network.to(at.device)
-    reference = copy.deepcopy(network).requires_grad_(False) if training.kl_weight else None
+    dtype = getattr(torch, config.read_scale(scale).dtype)
+    references = 1 if training.kl_weight else 0
+    at = ready(scale, family, device, fetched, lambda size: size.training_bytes(references))
+    weights = precision.weights_dtype(at.model, dtype)
+    network, tokenizer = models.load(start, weights, at.model, at.device)
+    reference = models.reference(network, start) if training.kl_weight else None
     tasks = experience.encode(
         tokenizer,
         records.read_problems(problems),
         training.rollout.max_new_tokens,
-        settings.model.max_length,
-        settings.model.chat_template,
+        at.model.max_length,
+        at.model.chat_template,
     )
     strategy = parse_strategy(row.strategy)
     strategy.check_form(row.weight_form)
     objective = experience.Objective(strategy, row.weight_form, training, settings.grader)
     checkpoint = _checkpoint_of(model)
-    progress = rl.train(
-        rl.Policy(network, tokenizer, reference),
-        tasks,
-        objective,
-        seed,
-        checkpoint,
-        description=f"{family} {branch} seed {seed}",
-    )
+    with precision.passes_in(dtype, at.device):
+        progress = rl.train(
+            rl.Policy(network, tokenizer, reference),
+            tasks,
+            objective,
+            seed,
+            checkpoint,
+            description=f"{family} {branch} seed {seed}",
+        )
     records.write_table(steps, progress.steps, records.RL_STEPS)
     _publish_model(
         network,
         tokenizer,
         model,
         checkpoint,
+        at,
         scale=scale,
         family=family,
         branch=branch,
@@ -146,6 +162,13 @@ def train_rl(
         steps=progress.step,
         rollout_tokens=sum(step["tokens"] for step in progress.steps),
     )
+
+
+def _origin(model: Model) -> dict[str, str | None]:
+    """The checkpoint that a model was trained from, for its provenance; nothing of other models."""
+    if not isinstance(model, PretrainedModel):
+        return {}
+    return {"pretrained": model.pretrained, "revision": model.revision}
 
 
 def _checkpoint_of(model: Path) -> Path:
@@ -158,6 +181,7 @@ def _publish_model(
     tokenizer: Any,
     model: Path,
     checkpoint: Path,
+    at: Ready,
     *,
     scale: str,
     family: str,
@@ -170,13 +194,16 @@ def _publish_model(
     with records.replacing(model) as folder:
         models.save(network, tokenizer, folder)
     checkpoint.unlink(missing_ok=True)
+    trained, parameters = models.count_parameters(network)
     provenance.record(
         model,
         scale=scale,
         family=family,
         branch=branch,
         config_hash=fingerprints.training_fingerprint(scale, family, branch),
-        device=config.read_scale(scale).device,
-        parameters=sum(p.numel() for p in network.parameters()),
+        device=at.device,
+        **_origin(at.model),
+        parameters=parameters,
+        trained_parameters=None if trained == parameters else trained,
         **facts,
     )
