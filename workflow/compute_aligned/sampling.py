@@ -97,8 +97,10 @@ def sample_family(
     seed: int,
     store: Path,
     identity: str,
-) -> pa.Table:
+) -> Iterator[pa.Table]:
     """Draw, or take from the store, the samples of every model (schema ``records.SAMPLES``).
+
+    They come block by block, so that no more than a block of them is in memory.
 
     Args:
         start: Starts the engine with a model's folder; called only if anything has to be drawn.
@@ -114,7 +116,7 @@ def sample_family(
 
     """
     engine = None
-    tables, shelves = [], []
+    shelves = []
     for branch, folder in models.items():
         shelf = store / _key(folder, settings, seed, identity)
         shelves.append(shelf)
@@ -126,9 +128,8 @@ def sample_family(
                 engine.use(folder)
                 write_table(path, draw(engine, branch, block, settings, seed), SAMPLES)
                 samples = read_table(path, SAMPLES)
-            tables.append(relabelled(samples, branch))
+            yield relabelled(samples, branch)
     prune(store, shelves)
-    return pa.concat_tables(tables)
 
 
 def blocks(prompts: Prompts, size: int, description: str) -> Iterator[tuple[str, Prompts]]:

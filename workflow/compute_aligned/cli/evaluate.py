@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from compute_aligned import config, fingerprints, provenance, records
+from compute_aligned import config, fingerprints, provenance, records, streams
 from compute_aligned.cli.options import Family, Problems, Scale, Seed, named
 from compute_aligned.errors import InputError
 
@@ -52,7 +52,12 @@ def sample(
         store=out.with_suffix(".store"),
         identity=f"{engine} {at.dtype}",
     )
-    records.write_table(out, drawn, records.SAMPLES)
+    num_samples = num_tokens = 0
+    with streams.writing(out, records.SAMPLES) as written:
+        for samples in drawn:
+            written.add_table(samples)
+            num_samples += len(samples)
+            num_tokens += sum(samples["num_tokens"].to_pylist())
     provenance.record(
         out,
         scale=scale,
@@ -61,8 +66,8 @@ def sample(
         engine=engine,
         device=at.device,
         config_hash=fingerprints.sampling_fingerprint(scale, family, engine),
-        samples=len(drawn),
-        tokens=sum(drawn["num_tokens"].to_pylist()),
+        samples=num_samples,
+        tokens=num_tokens,
     )
 
 
@@ -78,7 +83,7 @@ def score(
     from compute_aligned import protein_scores, scoring
 
     settings = config.read_family(scale, family)
-    drawn = records.read_table(samples, records.SAMPLES)
+    drawn = streams.read_batches(samples, records.SAMPLES, "scoring")
     asked = records.read_problems(problems)
     if settings.reward == "answer":
         schema = records.SCORES
@@ -86,8 +91,14 @@ def score(
     else:
         schema = records.PROTEIN_SCORES
         rows = protein_scores.score(drawn, asked, settings.reward, settings.grader)
-    records.write_table(scores, rows, schema)
-    records.write_table(outcomes, scoring.outcomes(rows, settings.metrics), records.OUTCOMES)
+    del asked  # what scoring needs of the problems it has
+    with (
+        streams.writing(scores, schema) as scored,
+        streams.writing(outcomes, records.OUTCOMES) as measured,
+    ):
+        for row in rows:
+            scored.add_rows([row])
+            measured.add_rows(scoring.outcomes([row], settings.metrics))
     for path in (scores, outcomes):
         provenance.record(
             path,
