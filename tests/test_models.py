@@ -168,6 +168,17 @@ def test_words_survive_the_tokenizer_one_token_each(text: str) -> None:
     assert tokenizer.decode(ids, skip_special_tokens=True) == text
 
 
+@given(st.lists(st.lists(st.integers(0, 12), max_size=3), max_size=12))
+def test_each_completion_is_decoded_as_if_alone(completions: list[list[int]]) -> None:
+    tokenizer = scratch.build_tokenizer(tiny.SHAPE)
+
+    found = models.decoded(tokenizer, completions)
+
+    assert found == {
+        tuple(ids): tokenizer.decode(ids, skip_special_tokens=True) for ids in completions
+    }
+
+
 @pytest.mark.parametrize(
     ("tokenizer", "text"),
     [

@@ -13,7 +13,7 @@ from compute_aligned.answer_rule import extract_answer, normalise_answer, paper_
 from compute_aligned.errors import InputError
 from compute_aligned.symbolic import SymbolicMatch
 
-__all__ = ["GRADERS", "answers_match", "extract_answer", "grade", "group_votes", "normalise_answer"]
+__all__ = ["GRADERS", "answers_match", "extract_answer", "grade", "grade_votes", "group_votes", "normalise_answer"]
 
 Equality = Callable[[str, str], bool]
 """A reflexive, symmetric relation on normalised texts; transitive only for equality as text."""
@@ -82,6 +82,8 @@ def group_votes(answers: Sequence[str | None], grader: str = "paper") -> list[st
     """
     same_vote = _grader(grader).same_vote
     normalised = {text: normalise_answer(text) for text in answers if text is not None}
+    if same_vote is operator.eq:  # each text is its own group
+        return [None if text is None else normalised[text] for text in answers]
     representatives: list[str] = []
     group: dict[str, str] = {}
     for text in dict.fromkeys(normalised.values()):
@@ -108,6 +110,22 @@ def grade(answers: Sequence[str | None], gold: str, grader: str = "paper") -> li
     Raises:
         InputError: The grader is unknown, or its package is not installed.
     """
-    votes = group_votes(answers, grader)
+    return grade_votes(group_votes(answers, grader), gold, grader)
+
+
+def grade_votes(votes: Sequence[str | None], gold: str, grader: str = "paper") -> list[bool]:
+    """`grade` of answers that `group_votes` has already grouped.
+
+    Args:
+        votes: What `group_votes` made of the m answers to one problem.
+        gold: The gold answer, without a box.
+        grader: The key of `GRADERS` that they were grouped with.
+
+    Returns:
+        m verdicts, in the order of the votes.
+
+    Raises:
+        InputError: The grader is unknown, or its package is not installed.
+    """
     verdicts = {vote: answers_match(vote, gold, grader) for vote in dict.fromkeys(votes)}
     return [verdicts[vote] for vote in votes]

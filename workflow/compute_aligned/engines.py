@@ -5,6 +5,7 @@ completion is: the tokenizer's end-of-sequence token ends it and counts, but is 
 """
 
 import gc
+import itertools
 import os
 import warnings
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import torch
 from transformers import AutoConfig, GenerationConfig
 
 from compute_aligned.errors import InputError
-from compute_aligned.models import load
+from compute_aligned.models import decoded, load
 from compute_aligned.rollouts import draw
 from compute_aligned.sampling import Completion, Engine, Request
 from compute_aligned.settings import Sampling
@@ -39,12 +40,18 @@ class _Engine:
         if longest + self._settings.max_new_tokens > self._max_length:
             raise ValueError(f"a prompt of {longest} tokens leaves too little room to answer")
 
-    def _completion(self, ids: list[int]) -> Completion:
-        finished = ids[-1] == self._tokenizer.eos_token_id
-        kept = ids[:-1] if finished else ids
-        return Completion(
-            self._tokenizer.decode(kept, skip_special_tokens=True), len(ids), finished
-        )
+    def _completions(self, drawn: list[list[list[int]]]) -> list[list[Completion]]:
+        """What the token ids of every request's completions say."""
+        end = self._tokenizer.eos_token_id
+        bodies = [[ids[:-1] if ids[-1] == end else ids for ids in group] for group in drawn]
+        texts = decoded(self._tokenizer, itertools.chain.from_iterable(bodies))
+        return [
+            [
+                Completion(texts[tuple(body)], len(ids), finished=len(body) < len(ids))
+                for body, ids in zip(of_bodies, of_ids, strict=True)
+            ]
+            for of_bodies, of_ids in zip(bodies, drawn, strict=True)
+        ]
 
 
 class VllmEngine(_Engine):
@@ -107,10 +114,8 @@ class VllmEngine(_Engine):
 
     def sample(self, requests: list[Request]) -> list[list[Completion]]:
         """Draw ``num_samples`` completions a request, each request with its own seed."""
-        return [
-            [self._completion(list(sample.token_ids)) for sample in output.outputs]
-            for output in self.generate(requests)
-        ]
+        outputs = self.generate(requests)
+        return self._completions([[list(s.token_ids) for s in o.outputs] for o in outputs])
 
     def generate(self, requests: list[Request], logprobs: int | None = None) -> list[Any]:
         """VLLM's own outputs, with the chosen tokens' log-probabilities where asked for."""
@@ -220,7 +225,7 @@ class TransformersEngine(_Engine):
             tokenizer.eos_token_id,
             tokenizer.pad_token_id,
         )
-        return [[self._completion(ids) for ids in group] for group in rollouts.completions]
+        return self._completions(rollouts.completions)
 
 
 ENGINES: dict[str, Callable[..., Engine]] = {"vllm": VllmEngine, "transformers": TransformersEngine}

@@ -3,6 +3,7 @@
 Everything here is without gradients; :mod:`compute_aligned.rl` learns from it.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from compute_aligned.errors import InputError
 from compute_aligned.grading import REWARDS, Grades
-from compute_aligned.models import check_length, encode_prompt
+from compute_aligned.models import check_length, decoded, encode_prompt
 from compute_aligned.policy import group_advantages, penalise_all_wrong
 from compute_aligned.records import Problem
 from compute_aligned.rollouts import Rollouts, draw, rollout_noise
@@ -119,9 +120,10 @@ def collect(
     rollouts = draw(
         model, prompts, noise, settings.rollout, tokenizer.eos_token_id, tokenizer.pad_token_id
     )
+    texts_of = decoded(tokenizer, itertools.chain.from_iterable(rollouts.completions))
     grades = []
     for (problem, _), completions in zip(tasks, rollouts.completions, strict=True):
-        texts = tokenizer.batch_decode(completions, skip_special_tokens=True)
+        texts = [texts_of[tuple(completion)] for completion in completions]
         grades.append(REWARDS[settings.reward](problem, texts, objective.grader))
         _check_finite(problem, texts, grades[-1].rewards)
     return Experience(prompts, rollouts, grades)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from compute_aligned.answers import extract_answer, grade, group_votes
+from compute_aligned.answers import extract_answer, grade_votes, group_votes
 from compute_aligned.records import Problem
 from compute_aligned.rewards import INVALID_REWARD, conditional_reward, unconditional_reward
 from compute_aligned.settings import RewardName
@@ -34,7 +34,7 @@ Reward = Callable[[Problem, Sequence[str], str], Grades]
 def answer_reward(problem: Problem, texts: Sequence[str], grader: str) -> Grades:
     """1 where the answer equals the reference, else 0 (PAPER section 2)."""
     answers = group_votes([extract_answer(text) for text in texts], grader)
-    correct = grade(answers, problem.answer, grader)
+    correct = grade_votes(answers, problem.answer, grader)
     return Grades(
         rewards=[float(right) for right in correct],
         valid=[answer is not None for answer in answers],

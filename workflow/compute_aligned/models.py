@@ -7,7 +7,7 @@ A model may have suppressed tokens: ``suppress_tokens`` of its generation config
 probability in a completion, whether it is sampled, by either engine, or scored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,20 @@ def encode_completion(tokenizer: Any, text: str) -> list[int]:
     """The token ids of a completion, the end-of-sequence token included."""
     ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
     return [*_known(tokenizer, text, ids), tokenizer.eos_token_id]
+
+
+def decoded(
+    tokenizer: Any, completions: Iterable[Sequence[int]]
+) -> dict[tuple[int, ...], str]:
+    """The text of each distinct completion, special tokens left out.
+
+    Samples of one problem repeat each other, and a tokenizer takes as long for each as for the
+    first.
+    """
+    return {
+        ids: tokenizer.decode(list(ids), skip_special_tokens=True)
+        for ids in set(map(tuple, completions))
+    }
 
 
 def check_length(where: str, num_tokens: int, max_length: int) -> None:

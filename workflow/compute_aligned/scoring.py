@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from compute_aligned.answers import extract_answer, grade, group_votes
+from compute_aligned.answers import extract_answer, grade_votes, group_votes
 from compute_aligned.errors import InputError
 from compute_aligned.estimators import expected_max, maj_at_ks, pass_at_k, plurality_correct
 from compute_aligned.records import SAMPLES, Problem
@@ -44,7 +44,7 @@ def _score(drawn: "Drawn", gold: dict[str, str], grader: str) -> dict:
             "give the problems that the samples were drawn from, or draw them again",
         )
     answers = group_votes([extract_answer(text) for text in drawn.texts], grader)
-    correct = grade(answers, gold[drawn.problem], grader)
+    correct = grade_votes(answers, gold[drawn.problem], grader)
     return {
         "branch": drawn.branch,
         "problem": drawn.problem,
