@@ -63,7 +63,9 @@ test-slurm: setup
 	.ci/install-slurm || [[ "$${CI:-}" != true ]]
 	pytest tests/slurm
 
+# without what only the comparison with trl needs, that comparison is left out
 bench: $(VENV)/run.stamp
+	pip install --quiet --no-deps -r envs/bench.lock || true
 	PYTHONPATH=tests:workflow python -m benchmarks $(ARGS)
 
 schemas: $(VENV)/run.stamp

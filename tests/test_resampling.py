@@ -29,7 +29,7 @@ def test_blocks_of_draws_draw_the_same(monkeypatch: pytest.MonkeyPatch, block: i
     values = np.random.default_rng(1).normal(size=40)
     kept = resampled_means(values, num_bootstrap=400, seed=5)
     monkeypatch.setattr(resampling, "BLOCK_DRAWS", block)
-    monkeypatch.setattr(resampling, "_kept_resampling", pytest.fail)
+    monkeypatch.setattr(resampling, "kept_resampling", pytest.fail)
 
     in_blocks = resampled_means(values, num_bootstrap=400, seed=5)
 

@@ -29,7 +29,7 @@ def resampled_means(
     """
     num_problems = len(values)
     if num_problems * num_bootstrap <= BLOCK_DRAWS:
-        shares, inflation = _kept_resampling(num_problems, num_bootstrap, seed)
+        shares, inflation = kept_resampling(num_problems, num_bootstrap, seed)
         return shares @ values, inflation
     rng = np.random.default_rng(seed)
     rows = max(1, BLOCK_DRAWS // num_problems)
@@ -46,7 +46,7 @@ def resamples(size: int, num_bootstrap: int, rng: np.random.Generator) -> NDArra
 
 
 @functools.lru_cache(maxsize=2)
-def _kept_resampling(
+def kept_resampling(
     num_problems: int, num_bootstrap: int, seed: int
 ) -> tuple[FloatArray, FloatArray]:
     """The share of each problem in each resample, shape (B, P), and B inverse chi-squares.
