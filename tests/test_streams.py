@@ -10,7 +10,7 @@ import pytest
 
 from compute_aligned import records, streams
 from compute_aligned.errors import InputError
-from compute_aligned.records import OUTCOMES, SAMPLES, SCORES
+from compute_aligned.records import OUTCOMES, SCORES
 
 OUTCOME = {"branch": "ce", "problem": "p", "metric": "pass@k", "k": 1, "value": 0.5}
 
@@ -84,7 +84,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
         written.add_rows([OUTCOME | {"extra": 1}])
 
     assert (tmp_path / "a").read_bytes() == before
-    assert os.listdir(tmp_path) == ["a"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 # --- reading ----------------------------------------------------------------------------------

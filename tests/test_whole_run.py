@@ -36,6 +36,17 @@ def test_a_folder_without_benchmarks_is_an_error(tmp_path: Path) -> None:
         jobs_of(tmp_path)
 
 
+def test_a_copy_that_lost_its_dates_is_an_error(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        path = tmp_path / "table" / f"{name}.tsv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(HEADER + "4\t0:00:04\t1\t1\t1\t1\t1\t1\t50\t2\n")
+        os.utime(path, (1000, 1000))
+
+    with pytest.raises(InputError, match="files are of one date"):
+        jobs_of(tmp_path)
+
+
 def test_stages_add_up_in_the_order_of_the_run() -> None:
     found = by_stage(JOBS)
 

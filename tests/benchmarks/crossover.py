@@ -4,6 +4,7 @@ Every completion has the full length, the end-of-sequence token being suppressed
 """
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from benchmarks.compare import Comparison, Way, clocked
 from compute_aligned import config, models
 from compute_aligned.engines import ENGINES
 from compute_aligned.sampling import Request
-from compute_aligned.settings import Sampling
 
 FAMILY = "sft_passn"
 SEED = 100
@@ -63,33 +63,29 @@ def check(engines: dict[str, Any], requests: list[Request], length: int) -> None
         assert lengths == [[length] * NUM_SAMPLES] * len(requests)
 
 
-def comparisons(lengths: tuple[int, ...] = LENGTHS) -> list[Comparison]:
-    """Every shape at every length; prompts are of six tokens.
+def comparisons(lengths: tuple[int, ...] = LENGTHS) -> Iterator[Comparison]:
+    """Every shape at every length, one after the other: engines take memory.
 
     Args:
         lengths: Tokens of every completion.
 
     """
-    temporary = tempfile.TemporaryDirectory(prefix="benchmarks-")
-    found = []
-    for name, (hidden, layers) in SHAPES.items():
-        folder = Path(temporary.name) / name
-        tokenizer = save_model(folder, hidden, layers)
-        requests = [Request([3 + i, 4, 5, 6, 7, 8], 1000 * i) for i in range(PROMPTS)]
-        for length in lengths:
-            engines = engines_for(folder, tokenizer, length)
-            found.append(
-                Comparison(
-                    f"{PROMPTS * NUM_SAMPLES} x {length} tokens, {name} parameters",
-                    tuple(
-                        Way(way, clocked(lambda e=engine: e.sample(requests)))
-                        for way, engine in engines.items()
-                    ),
-                    lambda e=engines, n=length: check(e, requests, n),
-                )
-            )
-    temporary_of.append(temporary)
-    return found
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as temporary:
+        for name, (hidden, layers) in SHAPES.items():
+            folder = Path(temporary) / name
+            tokenizer = save_model(folder, hidden, layers)
+            for length in lengths:
+                yield compared(name, length, engines_for(folder, tokenizer, length))
 
 
-temporary_of: list[tempfile.TemporaryDirectory] = []  # kept until the program ends
+def compared(name: str, length: int, engines: dict[str, Any]) -> Comparison:
+    """Both engines at one shape and length; prompts are of six tokens."""
+    requests = [Request([3 + i, 4, 5, 6, 7, 8], 1000 * i) for i in range(PROMPTS)]
+    return Comparison(
+        f"{PROMPTS * NUM_SAMPLES} x {length} tokens, {name} parameters",
+        tuple(
+            Way(way, clocked(lambda e=engine: e.sample(requests)))
+            for way, engine in engines.items()
+        ),
+        lambda: check(engines, requests, length),
+    )

@@ -82,9 +82,7 @@ def sampling(hidden: int = HIDDEN, group: int = GROUP, length: int = LENGTH) -> 
     model, tokenizer = laptop_model(hidden)
     prompt, pad = random_tokens(8), tokenizer.pad_token_id
     noise = torch.rand(PROMPTS, group, length, dtype=torch.float64)
-    return lambda: rollouts.draw(
-        model.eval(), [prompt] * PROMPTS, noise, settings, NO_END, pad
-    )
+    return lambda: rollouts.draw(model.eval(), [prompt] * PROMPTS, noise, settings, NO_END, pad)
 
 
 def scoring_job(problems: int = 1000, num_samples: int = SCORED) -> Callable:

@@ -96,7 +96,9 @@ def main(
     """Hours of the device, and what they cost: as it is, with more samples, with a larger model."""
     settings = config.read_scale(scale)
     planned = plan(scale, list(settings.families), (), settings.engine, config.ROOT)
-    table = Table("", "training, h", "sampling, h", "in all, h", "cost", "longest job, h", "samples")
+    table = Table(
+        "", "training, h", "sampling, h", "in all, h", "cost", "longest job, h", "samples"
+    )
     for change in (
         Change(f"scale {scale}"),
         Change(f"{samples:g} times its samples", samples=samples),

@@ -43,7 +43,7 @@ def jobs_of(folder: Path) -> list[Ran]:
     """The jobs whose benchmark files are in a folder, by their start.
 
     Raises:
-        InputError: There are none, or one is broken.
+        InputError: There are none, or one is broken, or their dates are those of a copy.
 
     """
     found = []
@@ -54,6 +54,8 @@ def jobs_of(folder: Path) -> list[Ran]:
         found.append(Ran(rule, end - took.wall_seconds, end, took.cpu_seconds))
     if not found:
         raise InputError(folder, "there are no benchmark files", "give results/{scale}/benchmarks")
+    if len({round(job.end) for job in found}) == 1 < len(found):
+        raise InputError(folder, "all its files are of one date", "copy a run with `cp -a`")
     return sorted(found, key=lambda job: job.start)
 
 

@@ -13,7 +13,15 @@ from compute_aligned.answer_rule import extract_answer, normalise_answer, paper_
 from compute_aligned.errors import InputError
 from compute_aligned.symbolic import SymbolicMatch
 
-__all__ = ["GRADERS", "answers_match", "extract_answer", "grade", "grade_votes", "group_votes", "normalise_answer"]
+__all__ = [
+    "GRADERS",
+    "answers_match",
+    "extract_answer",
+    "grade",
+    "grade_votes",
+    "group_votes",
+    "normalise_answer",
+]
 
 Equality = Callable[[str, str], bool]
 """A reflexive, symmetric relation on normalised texts; transitive only for equality as text."""

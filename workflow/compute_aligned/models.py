@@ -128,9 +128,7 @@ def encode_completion(tokenizer: Any, text: str) -> list[int]:
     return [*_known(tokenizer, text, ids), tokenizer.eos_token_id]
 
 
-def decoded(
-    tokenizer: Any, completions: Iterable[Sequence[int]]
-) -> dict[tuple[int, ...], str]:
+def decoded(tokenizer: Any, completions: Iterable[Sequence[int]]) -> dict[tuple[int, ...], str]:
     """The text of each distinct completion, special tokens left out.
 
     Samples of one problem repeat each other, and a tokenizer takes as long for each as for the

@@ -108,8 +108,10 @@ def writing(path: Path, schema: pa.Schema) -> Iterator[RowGroups]:
         InputError: The disk is full.
 
     """
-    with replacing(path) as temporary:
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-            groups = RowGroups(writer, schema)
-            yield groups
-            groups.close()
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        groups = RowGroups(writer, schema)
+        yield groups
+        groups.close()

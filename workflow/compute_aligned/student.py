@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
-def distribution(freedom: int, values: FloatArray) -> FloatArray:
+def distribution(freedom: float, values: FloatArray) -> FloatArray:
     """Probability that a t variate is at most a value, to 1e-15 of 1.
 
     With the angle a for which tan a = t / sqrt(f), it is 1/2 + sin(a) P(cos(a)^2) / 2 for even f
