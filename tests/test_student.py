@@ -25,7 +25,7 @@ def test_it_is_the_integral_of_the_density(freedom: int) -> None:
 
 @given(st.integers(1, 40), st.lists(st.floats(-1e5, 1e5), min_size=1, max_size=20))
 def test_it_is_scipy_s_at_any_whole_degrees_of_freedom(freedom: int, values: list[float]) -> None:
-    found = distribution(freedom, np.array(values))
+    found = distribution(float(freedom), np.array(values))
 
     np.testing.assert_allclose(found, special.stdtr(freedom, values), rtol=0, atol=1e-13)
 

@@ -36,15 +36,16 @@ def distribution(freedom: float, values: FloatArray) -> FloatArray:
     squares += freedom
     cosine2 = freedom / squares
     sine = values / np.sqrt(squares)
-    odd = freedom % 2
+    whole = int(freedom)
+    odd = whole % 2
     total = np.ones_like(cosine2)
     # Horner's scheme: each term is the one before it, times a ratio of whole numbers and cosine^2
-    for term in range((int(freedom) - 2 - odd) // 2, 0, -1):
+    for term in range((whole - 2 - odd) // 2, 0, -1):
         total *= cosine2
         total *= (2 * term - 1 + odd) / (2 * term + odd)
         total += 1
-    if not odd:
+    if odd == 0:
         return 0.5 + 0.5 * sine * total
     angle = np.arctan(values / math.sqrt(freedom))
-    sum_of_terms = sine * np.sqrt(cosine2) * total if freedom > 1 else 0.0
+    sum_of_terms = sine * np.sqrt(cosine2) * total if whole > 1 else 0.0
     return 0.5 + (angle + sum_of_terms) / math.pi
