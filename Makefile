@@ -69,7 +69,9 @@ test-slurm: setup
 	.ci/install-slurm || [[ "$${CI:-}" != true ]]
 	pytest tests/slurm
 
+# without what only the comparison with trl needs, that comparison is left out
 bench: $(VENV)/run.stamp
+	pip install --quiet --no-deps -r envs/bench.lock || true
 	PYTHONPATH=tests:workflow python -m benchmarks $(ARGS)
 
 # the packages of the GPU environments in one, beside .venv, whose torch and vLLM are for CPUs

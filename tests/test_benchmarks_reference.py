@@ -134,7 +134,7 @@ def test_ratios_are_those_of_the_same_turn_and_the_first_turn_does_not_count() -
 
     table = compare.summary(compared, compare.timed(compared, repeats=3))
 
-    assert table["seconds_median"].tolist() == [2.0, 8.0]
+    assert table["taken_median"].tolist() == [2.0, 8.0]
     assert table.loc[1, ["ratio_median", "ratio_min", "ratio_max"]].tolist() == [3.0, 2.0, 4.0]
     assert table["exponent_median"].isna().all()
 

@@ -47,7 +47,7 @@ def test_a_caption_says_what_is_shown_and_from_which_samples(item: config.PaperI
     for branch in item.branches:
         assert config.labels_of(item.family)[branch] in text
     if item.of_training:
-        sizes = (family.problems.train, family.problems.num_rl)
+        sizes = (family.problems.train, family.problems.for_rl)
         assert any(f"{size:,} problems for " in text for size in sizes)
     else:
         noun = "test problem" if family.problems.test == 1 else "test problems"
@@ -61,7 +61,7 @@ def test_training_of_both_kinds_counts_the_problems_of_each() -> None:
 
     text = captions.of_item(item, "laptop", (0,))
 
-    assert f"{problems.train:,} problems for fine-tuning and {problems.num_rl:,} problems" in text
+    assert f"{problems.train:,} problems for fine-tuning and {problems.for_rl:,} problems" in text
     assert text.endswith("1 seed (0).")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import jobs
 import numpy as np
+import pyarrow as pa
 import pytest
 import tiny
 import torch
@@ -229,7 +230,7 @@ def test_an_interrupted_run_gives_the_same_samples_as_a_plain_one(
     engine: Engine, folder: Path, other_folder: Path, tmp_path: Path, blocks: int
 ) -> None:
     def draw(drawing: Engine, store: str) -> Any:
-        return sample_family(
+        blocks = sample_family(
             lambda _: drawing,
             {"warmup": folder, "ce": other_folder},
             {f"p{i}": request.prompt for i, request in enumerate(requests(9))},
@@ -238,6 +239,7 @@ def test_an_interrupted_run_gives_the_same_samples_as_a_plain_one(
             store=tmp_path / store,
             identity="float32",
         )
+        return pa.concat_tables(blocks)
 
     with pytest.raises(PowerCutError):
         draw(Fragile(engine, blocks), "interrupted")

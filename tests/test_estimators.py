@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compute_aligned import estimators
 from compute_aligned.estimators import (
     expected_max,
     maj_at_k,
@@ -235,6 +236,22 @@ def test_the_seed_fixes_maj_at_k():
 def test_maj_at_k_refuses_impossible_input(votes, correct, k, num_draws):
     with pytest.raises(ValueError, match=r"."):
         maj_at_k(votes, correct, k, num_draws)
+
+
+@pytest.mark.parametrize("size", [1, 2, 100, 2047, 2048, 2049, 5000])
+def test_permutations_are_those_of_sorted_random_numbers(size):
+    expected = np.random.default_rng(11).random((30, size)).argsort(axis=1)
+    np.testing.assert_array_equal(estimators._permutations(11, 30, size), expected)
+
+
+@pytest.mark.parametrize("block", [1, 100, 5000])
+def test_maj_at_k_does_not_depend_on_how_many_draws_are_counted_at_a_time(block, monkeypatch):
+    rng = np.random.default_rng(4)
+    votes = [str(answer) if answer else None for answer in rng.integers(9, size=40)]
+    correct = (rng.random(40) < 0.4).tolist()
+    whole = maj_at_ks(votes, correct, [40, 3, 8], num_draws=77, seed=5)
+    monkeypatch.setattr(estimators, "_BLOCK_NUMBERS", block)
+    np.testing.assert_array_equal(maj_at_ks(votes, correct, [40, 3, 8], 77, seed=5), whole)
 
 
 # --- expected maximum -----------------------------------------------------------------------

@@ -10,7 +10,7 @@ import compute_aligned
 PACKAGE_FOLDER = Path(compute_aligned.__file__).parent
 CORE = [
     *("claims", "confidence", "diagnostics", "estimators", "logmath", "policy", "power"),
-    *("rewards", "strategies"),
+    *("resampling", "rewards", "strategies", "student"),
 ]
 EDGES = {"datasets", "pandas", "snakemake", "transformers", "vllm"}
 LIST_MODULES = """

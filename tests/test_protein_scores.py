@@ -14,13 +14,13 @@ FREE = Problem(id="free", group="free", prompt="", answer="ACDEFGHIKL")
 GIVEN = Problem(id="given", group="AAAD", prompt="?", answer="DDDA", input_sequence="AAAD")
 
 
-def samples(problem: str, texts: list[str]) -> pa.Table:
+def samples(problem: str, texts: list[str]) -> list[pa.RecordBatch]:
     rows = [
         {"branch": "bon_n2", "problem": problem, "sample": index, "text": text}
         | {"num_tokens": len(text) + 1, "finished": index != 1}
         for index, text in enumerate(texts)
     ]
-    return pa.Table.from_pylist(rows, SAMPLES)
+    return pa.Table.from_pylist(rows, SAMPLES).to_batches()
 
 
 def test_unconditional_samples_are_scored_as_worked_by_hand() -> None:
@@ -64,7 +64,9 @@ def test_conditional_samples_are_scored_against_the_input() -> None:
 
 def test_a_conditional_reward_needs_an_input() -> None:
     with pytest.raises(ValueError, match="free has no input sequence"):
-        protein_scores.score(samples("free", ["AAAAA"]), [FREE], "protein_conditional", "paper")
+        list(
+            protein_scores.score(samples("free", ["AAAAA"]), [FREE], "protein_conditional", "paper")
+        )
 
 
 def test_outcomes_are_exact_expected_maxima_at_every_doubling() -> None:
@@ -72,7 +74,7 @@ def test_outcomes_are_exact_expected_maxima_at_every_doubling() -> None:
         samples("free", ["AAAADDDDDD", "A", "AAAAAAAADD"]), [FREE], "protein_unconditional", "paper"
     )
 
-    points = scoring.outcomes([row], ("expected_max@k",))
+    points = list(scoring.outcomes([row], ("expected_max@k",)))
 
     rewards = np.array(row["rewards"])
     pairs = np.maximum(rewards[:, None], rewards[None, :])

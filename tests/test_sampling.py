@@ -75,7 +75,7 @@ def draw(tmp_path: Path, folders: dict[str, Path]) -> Callable[..., pa.Table]:
             "store": tmp_path / "store",
             "identity": "stub",
         }
-        return sample_family(engine.start, **{**arguments, **changes})
+        return pa.concat_tables(sample_family(engine.start, **{**arguments, **changes}))
 
     return draw
 

@@ -17,8 +17,8 @@ PROBLEMS = [
 ]
 
 
-def samples(*groups: tuple[str, str, list[tuple[str, int, bool]]]) -> pa.Table:
-    """A table of (branch, problem, [(text, tokens, finished) ...]) groups."""
+def samples(*groups: tuple[str, str, list[tuple[str, int, bool]]]) -> list[pa.RecordBatch]:
+    """Batches of (branch, problem, [(text, tokens, finished) ...]) groups."""
     rows = [
         {
             "branch": branch,
@@ -31,7 +31,7 @@ def samples(*groups: tuple[str, str, list[tuple[str, int, bool]]]) -> pa.Table:
         for branch, problem, drawn in groups
         for index, (text, tokens, finished) in enumerate(drawn)
     ]
-    return pa.Table.from_pylist(rows, SAMPLES)
+    return pa.Table.from_pylist(rows, SAMPLES).to_batches()
 
 
 BY_HAND = samples(
@@ -80,13 +80,15 @@ def test_the_symbolic_grader_puts_equal_answers_into_one_vote() -> None:
 def test_one_grader_decides_votes_and_correctness() -> None:
     table = samples(("ce", "half", [(r"\boxed{50\%}", 1, True)]))
 
-    assert scoring.score(table, PROBLEMS, "paper")[0]["num_correct"] == 0
-    assert scoring.score(table, PROBLEMS, "symbolic")[0]["num_correct"] == 1
+    [paper] = scoring.score(table, PROBLEMS, "paper")
+    [symbolic] = scoring.score(table, PROBLEMS, "symbolic")
+
+    assert (paper["num_correct"], symbolic["num_correct"]) == (0, 1)
 
 
 def test_scores_and_outcomes_fit_their_schemas() -> None:
-    rows = scoring.score(BY_HAND, PROBLEMS, "paper")
-    points = scoring.outcomes(rows, ("pass@k", "maj@k"))
+    rows = list(scoring.score(BY_HAND, PROBLEMS, "paper"))
+    points = list(scoring.outcomes(rows, ("pass@k", "maj@k")))
 
     assert pa.Table.from_pylist(rows, records.SCORES).to_pylist() == rows
     assert pa.Table.from_pylist(points, records.OUTCOMES).num_rows == len(points)
@@ -96,12 +98,21 @@ def test_samples_of_an_unknown_problem_are_refused() -> None:
     table = samples(("ce", "seven", [("7", 1, True)]))
 
     with pytest.raises(InputError, match="problem seven: it has samples"):
-        scoring.score(table, PROBLEMS, "paper")
+        list(scoring.score(table, PROBLEMS, "paper"))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_scores_do_not_depend_on_how_samples_are_cut_into_batches(size: int) -> None:
+    whole = pa.Table.from_batches(BY_HAND)
+
+    cut = scoring.score(whole.to_batches(max_chunksize=size), PROBLEMS, "paper")
+
+    assert list(cut) == list(scoring.score(BY_HAND, PROBLEMS, "paper"))
 
 
 def test_a_grader_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InputError, match="no grader 'papre'"):
-        scoring.score(BY_HAND, PROBLEMS, "papre")
+        list(scoring.score(BY_HAND, PROBLEMS, "papre"))
 
 
 # --- outcomes ---------------------------------------------------------------------------------

@@ -28,6 +28,9 @@ class Name(StrEnum):
     SCORING = "scoring"
     SAMPLING = "sampling"
     ORCHESTRATION = "orchestration"
+    MEMORY = "memory"
+    CROSSOVER = "crossover"
+    AGAINST_TRL = "against_trl"
 
 
 def main(
@@ -45,6 +48,8 @@ def main(
     for name in only or Name:
         module = importlib.import_module(f"benchmarks.{name}")
         frames = [summary(c, timed(c, repeats)) for c in module.comparisons()]
+        if not frames:  # the module has said why
+            continue
         path = FOLDER / f"{name}.csv"
         write_text(path, pd.concat(frames).to_csv(index=False))
         provenance.record(path, threads=1, cores=os.cpu_count(), load=os.getloadavg()[0])
@@ -58,7 +63,7 @@ def machine() -> str:
     return (
         f"{provenance.cpu_name()}, {os.cpu_count()} cores, 1 thread; "
         f"{load:.1f} processes were running or waiting; torch {torch.__version__}. "
-        "Medians of CPU seconds [least, most]"
+        "Medians [least, most]"
     )
 
 

@@ -1,7 +1,8 @@
 """Ways of doing the same work, timed in turns, and the table of what they took.
 
 Times are CPU seconds, user and system, of this process or of the one that it starts: on a machine
-that others use too, the clock on the wall mostly says what the others do.
+that others use too, the clock on the wall mostly says what the others do. A comparison may also be
+of something else that a way takes, such as memory.
 """
 
 import resource
@@ -24,13 +25,13 @@ class Way:
 
     Attributes:
         name: What the table calls it.
-        seconds: Does the work once and returns what it took.
+        measure: Does the work once and returns what it took.
         size: How much work it is, where ways differ in that and the growth is wanted.
 
     """
 
     name: str
-    seconds: Callable[[], float]
+    measure: Callable[[], float]
     size: float | None = None
 
 
@@ -43,6 +44,7 @@ class Comparison:
         ways: At least two.
         check: Raises AssertionError unless the ways give the same result.
         warm_up: Whether a first turn, which does not count, is of use; not to other processes.
+        unit: Of what the ways take.
 
     """
 
@@ -50,6 +52,7 @@ class Comparison:
     ways: tuple[Way, ...]
     check: Callable[[], None]
     warm_up: bool = True
+    unit: str = "CPU s"
 
 
 def clocked(function: Callable[[], object], share: float = 1.0, calls: int = 1) -> Callable:
@@ -80,34 +83,34 @@ def children_seconds(run: Callable[[], object]) -> float:
 
 
 def timed(comparison: Comparison, repeats: int) -> np.ndarray:
-    """Seconds of every way, taken in turns, shape (repeats, W)."""
+    """What every way takes, in turns, shape (repeats, W)."""
     comparison.check()
     if comparison.warm_up:
         for way in comparison.ways:
-            way.seconds()
+            way.measure()
     turns = tqdm(range(repeats), desc=comparison.name, unit="repeat")
-    return np.array([[way.seconds() for way in comparison.ways] for _ in turns])
+    return np.array([[way.measure() for way in comparison.ways] for _ in turns])
 
 
-def summary(comparison: Comparison, seconds: np.ndarray) -> pd.DataFrame:
-    """One row a way: median, least and most of its seconds and of its ratio to the first way.
+def summary(comparison: Comparison, taken: np.ndarray) -> pd.DataFrame:
+    """One row a way: median, least and most of what it takes and of its ratio to the first way.
 
-    Ratios are those of the same turn. Where the ways have sizes, ``exponent`` is the slope of log
-    seconds over log size, fitted to every turn; it stands in the last row.
+    Ratios are those of the same turn. Where the ways have sizes, ``exponent`` is the slope of the
+    log of what they take over log size, fitted to every turn; it stands in the last row.
     """
     columns = ("median", "min", "max")
     found = []
-    ratios = seconds / seconds[:, :1]
+    ratios = taken / taken[:, :1]
     for index, way in enumerate(comparison.ways):
         row = {"comparison": comparison.name, "way": way.name, "size": way.size}
-        row |= {"repeats": len(seconds)}
-        for name, values in (("seconds", seconds[:, index]), ("ratio", ratios[:, index])):
+        row |= {"unit": comparison.unit, "repeats": len(taken)}
+        for name, values in (("taken", taken[:, index]), ("ratio", ratios[:, index])):
             row |= dict(zip([f"{name}_{c}" for c in columns], spread(values), strict=True))
         found.append(row)
     exponents = [(None, None, None)] * len(found)
     if all(way.size is not None for way in comparison.ways):
         sizes = np.log([way.size for way in comparison.ways])
-        slopes = np.polyfit(sizes, np.log(seconds).T, 1)[0]
+        slopes = np.polyfit(sizes, np.log(taken).T, 1)[0]
         exponents[-1] = spread(slopes)
     return pd.DataFrame(found).join(
         pd.DataFrame(exponents, columns=[f"exponent_{c}" for c in columns], dtype=float)
@@ -124,12 +127,12 @@ def show(summaries: Sequence[pd.DataFrame], heading: str) -> None:
     table = Table(title=heading, title_justify="left")
     table.add_column("comparison", max_width=30)
     table.add_column("way", max_width=34)
-    for column in ("CPU seconds", "times the first", "exponent"):
+    for column in ("taken", "times the first", "exponent"):
         table.add_column(column, justify="right", no_wrap=True)
     for frame in summaries:
         for index, row in frame.iterrows():
-            cells = [_cell(row, name) for name in ("seconds", "ratio", "exponent")]
-            title = row["comparison"] if index == 0 else ""
+            cells = [_cell(row, name) for name in ("taken", "ratio", "exponent")]
+            title = f"{row['comparison']} ({row['unit']})" if index == 0 else ""
             table.add_row(title, row["way"], *cells, end_section=index == len(frame) - 1)
     console = Console()
     Console(width=max(console.width, WIDTH)).print(table)

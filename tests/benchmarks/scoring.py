@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from benchmarks.compare import Comparison, Way, clocked
+from compute_aligned import resampling
 from compute_aligned.estimators import maj_at_ks
 from compute_aligned.intervals import mean_interval
 from compute_aligned.settings import budgets_up_to
@@ -151,6 +152,12 @@ def bisected(increasing: Callable[[float], float], value: float, reach: float) -
     return (low + high) / 2
 
 
+def fresh_interval(values: np.ndarray) -> None:
+    """An interval that is the first of its problems; others of as many share their resamples."""
+    resampling.kept_resampling.cache_clear()
+    mean_interval(values)
+
+
 def check_interval(num_problems: int, num_bootstrap: int) -> None:
     """From the same draws the ends are the same, from other draws the same but for noise."""
     values = outcomes(num_problems)
@@ -190,7 +197,8 @@ def comparisons(num_problems: int = NUM_PROBLEMS, num_bootstrap: int = 400) -> l
         Comparison(
             f"interval, {NUM_SEEDS} seeds x {num_problems}",
             (
-                Way("arrays", clocked(lambda: mean_interval(values))),
+                Way("arrays, problems drawn before", clocked(lambda: mean_interval(values))),
+                Way("arrays, problems drawn anew", clocked(lambda: fresh_interval(values))),
                 Way(
                     f"Python ({num_bootstrap} of {NUM_BOOTSTRAP} resamples, extrapolated)",
                     clocked(

@@ -16,6 +16,7 @@ The rule is the paper's (PAPER.md section 3, "The paper's answer rule"). What it
 Every function takes any string and is linear in its length.
 """
 
+import functools
 import re
 import string
 from decimal import Context
@@ -43,6 +44,9 @@ _SCALAR = re.compile(
     rf"(?P<sign>[+-]?)\\frac\{{(?P<top>{_DECIMAL})\}}\{{(?P<bottom>{_DECIMAL})\}}"
     rf"|(?P<value>{_DECIMAL})(?:/(?P<divisor>{_DECIMAL}))?"
 )
+# Samples repeat few answers, and each is compared many times: these are remembered.
+_REMEMBERED = 2**12
+
 _TOLERANCE = Fraction(1, 10_000)
 # The largest exponent of a double, and more digits than any number of that range needs at the
 # tolerance: what an exact fraction costs is bounded. Without traps an overflow is an infinity.
@@ -88,6 +92,7 @@ def _strip(content: str) -> str:
     return stripped + " " if backslashes % 2 else stripped
 
 
+@functools.lru_cache(_REMEMBERED)
 def normalise_answer(text: str) -> str:
     r"""Bring an answer to the normal form in which answers are compared and votes are counted.
 
@@ -109,6 +114,7 @@ def _end_command(token: str) -> str:
     return f"{token} " if token[0] == "\\" and token[-1] in string.ascii_letters else token
 
 
+@functools.lru_cache(_REMEMBERED)
 def _scalar(text: str) -> Fraction | None:
     """Return the value of a normalised text that is a scalar of the rule, else None."""
     if len(text) <= _FEW and text.isascii() and text.isdigit():

@@ -7,16 +7,18 @@ p-value is the level at which an interval ends at the value in question. So both
 an interval of any level, a Bonferroni one too, is the same distribution cut elsewhere.
 """
 
-import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import optimize, special
 
-FloatArray = NDArray[np.float64]
+from compute_aligned.resampling import resampled_means, resamples
+from compute_aligned.student import FloatArray, distribution
+
 Sources = Literal["problems", "seeds", "problems+seeds", "samples", "samples+seeds"]
 
 NUM_BOOTSTRAP = 4000
@@ -130,10 +132,11 @@ class Confidence:
         if scale == 0:
             return float(np.quantile(errors, probability))
         units = errors / scale
+        below = special.stdtr if math.isinf(self.freedom) else distribution
         quantile = float(special.stdtrit(self.freedom, probability))
 
         def excess(error: float) -> float:
-            return float(special.stdtr(self.freedom, error - units).mean()) - probability
+            return float(below(self.freedom, error - units).mean()) - probability
 
         # The margin keeps a change of sign in the bracket where all errors agree to rounding.
         low, high = float(units.min()) + quantile, float(units.max()) + quantile
@@ -212,7 +215,7 @@ def pool_confidences(
     if min(side.shape[1] for side in sides) < 2:
         raise ValueError("an interval needs two seeds or pools of two samples")
     rng = np.random.default_rng(seed)
-    resampled = [side[0][_resamples(side.shape[1], num_bootstrap, rng)] for side in sides]
+    resampled = [side[0][resamples(side.shape[1], num_bootstrap, rng)] for side in sides]
     standard_errors = _contrast([statistic(side) for side in resampled]).std(axis=0, ddof=1)
     return [
         _normal_confidence(float(estimate), float(standard_error))
@@ -275,27 +278,8 @@ def _problem_errors(
     bootstrap_variance = float(np.mean(centred**2)) / num_problems
     if variance == 0 or bootstrap_variance == 0:
         return np.zeros(1)
-    shares, inflation = _resampling(num_problems, num_bootstrap, seed)
-    return (shares @ centred) * np.sqrt(inflation * variance / bootstrap_variance)
-
-
-@functools.lru_cache(maxsize=2)
-def _resampling(num_problems: int, num_bootstrap: int, seed: int) -> tuple[FloatArray, FloatArray]:
-    """The share of each problem in each resample, shape (B, P), and B inverse chi-squares.
-
-    Contrasts of the same problems share them: drawing takes longer than all the rest.
-    """
-    rng = np.random.default_rng(seed)
-    rows = num_problems * np.arange(num_bootstrap)[:, None]
-    drawn = _resamples(num_problems, num_bootstrap, rng) + rows
-    counts = np.bincount(drawn.ravel(), minlength=num_problems * num_bootstrap)
-    freedom = num_problems - 1
-    inflation = freedom / rng.chisquare(freedom, size=num_bootstrap)
-    return counts.reshape(num_bootstrap, num_problems) / num_problems, inflation
-
-
-def _resamples(size: int, num_bootstrap: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    return rng.integers(size, size=(num_bootstrap, size))
+    errors, inflation = resampled_means(centred, num_bootstrap, seed)
+    return errors * np.sqrt(inflation * variance / bootstrap_variance)
 
 
 def _contrast(sides: list[FloatArray]) -> FloatArray:

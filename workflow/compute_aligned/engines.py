@@ -133,12 +133,8 @@ class VllmEngine(_Engine):
 
     def sample(self, requests: list[Request]) -> list[list[Completion]]:
         """Draw ``num_samples`` completions a request, each request with its own seed."""
-        return self._completions(
-            [
-                [list(sample.token_ids) for sample in output.outputs]
-                for output in self.generate(requests)
-            ]
-        )
+        outputs = self.generate(requests)
+        return self._completions([[list(s.token_ids) for s in o.outputs] for o in outputs])
 
     def generate(self, requests: list[Request], logprobs: int | None = None) -> list[Any]:
         """VLLM's own outputs, with the chosen tokens' log-probabilities where asked for."""

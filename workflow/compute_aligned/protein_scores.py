@@ -1,13 +1,12 @@
 """From samples to the scores of proteins: rewards and hydrophobic shares (PAPER section 4)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
 from compute_aligned.grading import REWARDS
-from compute_aligned.progress import track
 from compute_aligned.records import PROTEIN_SCORES, Problem, read_table
 from compute_aligned.rewards import hydrophobic_share, read_residues
 from compute_aligned.scoring import by_problem
@@ -15,42 +14,40 @@ from compute_aligned.settings import RewardName
 
 
 def score(
-    samples: pa.Table, problems: Sequence[Problem], reward: RewardName, grader: str
-) -> list[dict]:
+    samples: Iterable[pa.RecordBatch],
+    problems: Iterable[Problem],
+    reward: RewardName,
+    grader: str,
+) -> Iterator[dict]:
     """One row a branch and problem (schema ``records.PROTEIN_SCORES``), in the samples' order.
 
     Args:
-        samples: Table of ``records.SAMPLES``.
+        samples: Rows of ``records.SAMPLES``; of one branch and problem they are consecutive.
         problems: The problems sampled.
         reward: One of the protein rewards of :data:`compute_aligned.grading.REWARDS`.
         grader: Passed on to the reward.
 
     """
     known = {problem.id: problem for problem in problems}
-    rows = []
-    groups = list(by_problem(samples))
-    for branch, name, texts, num_tokens, finished in track(groups, "scoring", len(groups)):
-        problem = known[name]
-        grades = REWARDS[reward](problem, texts, grader)
+    for drawn in by_problem(samples):
+        problem = known[drawn.problem]
+        grades = REWARDS[reward](problem, drawn.texts, grader)
         proteins = [
             read_residues(text) if valid else None
-            for text, valid in zip(texts, grades.valid, strict=True)
+            for text, valid in zip(drawn.texts, grades.valid, strict=True)
         ]
-        rows.append(
-            {
-                "branch": branch,
-                "problem": name,
-                "num_samples": len(texts),
-                "num_invalid": grades.valid.count(False),
-                "num_unfinished": finished.count(False),
-                "mean_tokens": sum(num_tokens) / len(num_tokens),
-                "input_share": input_share(problem),
-                "rewards": grades.rewards,
-                "shares": [p and hydrophobic_share(p) for p in proteins],
-                "residues": [p and len(p) for p in proteins],
-            }
-        )
-    return rows
+        yield {
+            "branch": drawn.branch,
+            "problem": drawn.problem,
+            "num_samples": len(drawn.texts),
+            "num_invalid": grades.valid.count(False),
+            "num_unfinished": drawn.finished.count(False),
+            "mean_tokens": sum(drawn.num_tokens) / len(drawn.num_tokens),
+            "input_share": input_share(problem),
+            "rewards": grades.rewards,
+            "shares": [p and hydrophobic_share(p) for p in proteins],
+            "residues": [p and len(p) for p in proteins],
+        }
 
 
 def input_share(problem: Problem) -> float | None:

@@ -249,12 +249,18 @@ def write_table(path: Path, rows: Iterable[dict] | pa.Table, schema: pa.Schema) 
         InputError: The disk is full.
 
     """
-    table = rows if isinstance(rows, pa.Table) else _table(list(rows), schema)
+    table = rows if isinstance(rows, pa.Table) else table_of(list(rows), schema)
     with replacing(path) as temporary:
         pq.write_table(table.cast(schema), temporary, compression="zstd")
 
 
-def _table(rows: list[dict], schema: pa.Schema) -> pa.Table:
+def table_of(rows: list[dict], schema: pa.Schema) -> pa.Table:
+    """Rows as a table.
+
+    Raises:
+        ValueError: A row's keys are not the columns, or a value does not fit its column's type.
+
+    """
     columns = set(schema.names)
     for row in rows:
         if row.keys() != columns:  # Arrow would drop what is too much and fill what is missing
@@ -270,8 +276,17 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
         InputError: The file is missing, damaged, or has other columns.
 
     """
-    try:
+    with readable(path):
         table = pq.read_table(path, partitioning=None)  # folders named a=1 add no columns
+    check_columns(path, table.schema, schema)
+    return table
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what pyarrow says of a missing or damaged file into an error that names it."""
+    try:
+        yield
     except FileNotFoundError:
         raise InputError(path, "the file is missing", "run the rule that makes it") from None
     except (pa.ArrowInvalid, OSError) as error:
@@ -279,13 +294,21 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
             raise  # the system's errors have a number, those of damaged content do not
         problem = f"the table is damaged: {str(error).splitlines()[0]}"
         raise InputError(path, problem, "delete it and run again") from None
-    if not table.schema.equals(schema):
+
+
+def check_columns(path: Path, found: pa.Schema, expected: pa.Schema) -> None:
+    """Check the columns of a file.
+
+    Raises:
+        InputError: They are others.
+
+    """
+    if not found.equals(expected):
         raise InputError(
             path,
-            f"its columns are not those that this version writes: {', '.join(schema.names)}",
+            f"its columns are not those that this version writes: {', '.join(expected.names)}",
             "delete it and run again",
         )
-    return table
 
 
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:

@@ -106,8 +106,10 @@ def sample_family(
     store: Path,
     identity: str,
     shard: Shard = WHOLE,
-) -> pa.Table:
+) -> Iterator[pa.Table]:
     """Draw, or take from the store, the samples of every model (schema ``records.SAMPLES``).
+
+    They come block by block, so that no more than a block of them is in memory.
 
     Args:
         start: Starts the engine with a model's folder; called only if anything has to be drawn.
@@ -124,7 +126,7 @@ def sample_family(
 
     """
     engine = None
-    tables, shelves = [], []
+    shelves = []
     for branch, folder in models.items():
         shelf = store / _key(folder, settings, seed, identity)
         shelves.append(shelf)
@@ -136,10 +138,9 @@ def sample_family(
                 engine.use(folder)
                 write_table(path, draw(engine, branch, block, settings, seed), SAMPLES)
                 samples = read_table(path, SAMPLES)
-            tables.append(relabelled(samples, branch))
+            yield relabelled(samples, branch)
     if shard == WHOLE:  # else other shards are at work in the store
         prune(store, shelves)
-    return pa.concat_tables(tables) if tables else SAMPLES.empty_table()
 
 
 def blocks(

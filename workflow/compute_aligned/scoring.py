@@ -3,25 +3,28 @@
 One grader decides both which samples are correct and which votes are the same answer.
 """
 
-from collections.abc import Iterator
-from typing import Any
+import itertools
+import operator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from compute_aligned.answers import extract_answer, graded_votes
 from compute_aligned.errors import InputError
 from compute_aligned.estimators import expected_max, maj_at_ks, pass_at_k, plurality_correct
-from compute_aligned.progress import track
 from compute_aligned.records import SAMPLES, Problem
 from compute_aligned.seeds import problem_seed
 from compute_aligned.settings import Metric, budgets_up_to
 
 
-def score(samples: pa.Table, problems: list[Problem], grader: str) -> list[dict]:
+def score(
+    samples: Iterable[pa.RecordBatch], problems: Iterable[Problem], grader: str
+) -> Iterator[dict]:
     """One row a branch and problem (schema ``records.SCORES``), in the samples' order.
 
     Args:
-        samples: Table of ``records.SAMPLES``.
+        samples: Rows of ``records.SAMPLES``; of one branch and problem they are consecutive.
         problems: The problems sampled, with their reference answers.
         grader: ``paper`` or ``symbolic``, see :mod:`compute_aligned.answers`.
 
@@ -30,50 +33,43 @@ def score(samples: pa.Table, problems: list[Problem], grader: str) -> list[dict]
 
     """
     gold = {problem.id: problem.answer for problem in problems}
-    unknown = set(samples["problem"].unique().to_pylist()) - gold.keys()
-    if unknown:
+    return (_score(drawn, gold, grader) for drawn in by_problem(samples))
+
+
+def _score(drawn: "Drawn", gold: dict[str, str], grader: str) -> dict:
+    if drawn.problem not in gold:
         raise InputError(
-            f"problem {min(unknown)}",
+            f"problem {drawn.problem}",
             "it has samples, and is not among the problems given",
             "give the problems that the samples were drawn from, or draw them again",
         )
-    rows = []
-    groups = list(by_problem(samples))
-    for branch, problem, texts, lengths, finished in track(groups, "scoring", len(groups)):
-        answers, correct = graded_votes(
-            [extract_answer(text) for text in texts], gold[problem], grader
-        )
-        rows.append(
-            {
-                "branch": branch,
-                "problem": problem,
-                "num_samples": len(texts),
-                "num_correct": sum(correct),
-                "num_invalid": answers.count(None),
-                "num_unfinished": finished.count(False),
-                "mean_tokens": sum(lengths) / len(lengths),
-                "votes": answers,
-                "correct": correct,
-            }
-        )
-    return rows
+    answers, correct = graded_votes(
+        [extract_answer(text) for text in drawn.texts], gold[drawn.problem], grader
+    )
+    return {
+        "branch": drawn.branch,
+        "problem": drawn.problem,
+        "num_samples": len(drawn.texts),
+        "num_correct": sum(correct),
+        "num_invalid": answers.count(None),
+        "num_unfinished": drawn.finished.count(False),
+        "mean_tokens": sum(drawn.num_tokens) / len(drawn.num_tokens),
+        "votes": answers,
+        "correct": correct,
+    }
 
 
-def outcomes(scores: list[dict], metrics: tuple[Metric, ...]) -> list[dict]:
+def outcomes(scores: Iterable[dict], metrics: tuple[Metric, ...]) -> Iterator[dict]:
     """Every metric of every score row at budgets 1, 2, 4 ... (schema ``records.OUTCOMES``).
 
     With maj@k comes ``plurality``, the exact value of a vote over all the samples.
     """
-    rows = []
     for row in scores:
         budgets = budgets_up_to(row["num_samples"])
         for metric in metrics:
-            rows += [
-                {"branch": row["branch"], "problem": row["problem"], "metric": name} | point
-                for name, points in _values(row, metric, budgets).items()
-                for point in points
-            ]
-    return rows
+            for name, points in _values(row, metric, budgets).items():
+                of_row = {"branch": row["branch"], "problem": row["problem"], "metric": name}
+                yield from (of_row | point for point in points)
 
 
 def _values(row: dict, metric: Metric, budgets: list[int]) -> dict[str, list[dict]]:
@@ -95,13 +91,22 @@ def _values(row: dict, metric: Metric, budgets: list[int]) -> dict[str, list[dic
     return points
 
 
-def by_problem(samples: pa.Table) -> Iterator[tuple[str, str, list[Any], list[Any], list[Any]]]:
-    """Branch, problem, texts, lengths and finished flags of each run of rows of one problem."""
-    columns = [samples[name].to_pylist() for name in SAMPLES.names]
-    branch, problem, _, text, tokens, finished = columns
-    start = 0
-    for end in range(1, len(problem) + 1):
-        if end == len(problem) or (branch[end], problem[end]) != (branch[start], problem[start]):
-            block = slice(start, end)
-            yield branch[start], problem[start], text[block], tokens[block], finished[block]
-            start = end
+@dataclass(frozen=True)
+class Drawn:
+    """The samples of one branch and problem: texts, lengths in tokens, and which of them ended."""
+
+    branch: str
+    problem: str
+    texts: tuple[str, ...]
+    num_tokens: tuple[int, ...]
+    finished: tuple[bool, ...]
+
+
+def by_problem(samples: Iterable[pa.RecordBatch]) -> Iterator[Drawn]:
+    """Each run of rows of one branch and problem, whichever batches it is in."""
+    rows = itertools.chain.from_iterable(
+        zip(*(batch[name].to_pylist() for name in SAMPLES.names), strict=True) for batch in samples
+    )
+    for (branch, problem), run in itertools.groupby(rows, key=operator.itemgetter(0, 1)):
+        _, _, _, texts, num_tokens, finished = zip(*run, strict=True)
+        yield Drawn(branch, problem, texts, num_tokens, finished)

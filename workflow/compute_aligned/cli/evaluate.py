@@ -1,12 +1,15 @@
 """Verbs that evaluate: ``sample`` completions of the test problems, ``score`` them."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import typer
 
-from compute_aligned import config, fingerprints, provenance, records
+from compute_aligned import config, fingerprints, provenance, records, streams
 from compute_aligned.cli.options import Device, Family, Fetched, Problems, Scale, Seed, named
 from compute_aligned.cli.ready import ready
 from compute_aligned.errors import InputError
@@ -89,10 +92,15 @@ def sample(
         identity=f"{engine} {dtype}",
         shard=sampling.WHOLE if shard is None else sampling.Shard.parse(shard),
     )
-    counts = {"samples": len(drawn), "tokens": sum(drawn["num_tokens"].to_pylist())}
+    counts = Counter(samples=0, tokens=0)
     if shard is None:
-        records.write_table(out, drawn, records.SAMPLES)
+        with streams.writing(out, records.SAMPLES) as written:
+            for samples in drawn:
+                counts.update(_counts(samples))
+                written.add_table(samples)
     else:
+        for samples in drawn:
+            counts.update(_counts(samples))
         records.write_text(out, json.dumps(counts) + "\n")
     provenance.record(
         out,
@@ -107,6 +115,10 @@ def sample(
     )
 
 
+def _counts(samples: pa.Table) -> dict[str, int]:
+    return {"samples": len(samples), "tokens": pc.sum(samples["num_tokens"]).as_py()}
+
+
 def score(
     scale: Scale,
     family: Family,
@@ -119,7 +131,7 @@ def score(
     from compute_aligned import protein_scores, scoring
 
     settings = config.read_family(scale, family)
-    drawn = records.read_table(samples, records.SAMPLES)
+    drawn = streams.read_batches(samples, records.SAMPLES, "scoring")
     asked = records.read_problems(problems)
     if settings.reward == "answer":
         schema = records.SCORES
@@ -127,8 +139,14 @@ def score(
     else:
         schema = records.PROTEIN_SCORES
         rows = protein_scores.score(drawn, asked, settings.reward, settings.grader)
-    records.write_table(scores, rows, schema)
-    records.write_table(outcomes, scoring.outcomes(rows, settings.metrics), records.OUTCOMES)
+    del asked  # what scoring needs of the problems it has
+    with (
+        streams.writing(scores, schema) as scored,
+        streams.writing(outcomes, records.OUTCOMES) as measured,
+    ):
+        for row in rows:
+            scored.add_rows([row])
+            measured.add_rows(scoring.outcomes([row], settings.metrics))
     for path in (scores, outcomes):
         provenance.record(
             path,
