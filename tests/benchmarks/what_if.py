@@ -16,10 +16,11 @@ from rich.table import Table
 
 from compute_aligned import config
 from compute_aligned.cost import job_cost
+from compute_aligned.jobs import Job
 from compute_aligned.model_size import parameters
 from compute_aligned.settings import Engine, Scale
 from compute_aligned.work import Work
-from compute_aligned.workload import Job, plan
+from compute_aligned.workload import plan
 
 HOUR = 3600
 SAMPLES = "samples"
