@@ -222,6 +222,14 @@ def test_without_throughput_there_are_counts_and_a_word_on_what_is_missing(root:
     assert " 1.9k" in row  # completions: 6 models, 20 problems, 8 samples, 2 seeds
 
 
+def test_on_another_device_than_the_scales_there_are_no_times(root: Path) -> None:
+    output = cost_of("--family", "sft_passn", "--device", "cuda").output
+
+    assert "has no block throughput for device cuda" in output
+    assert "-seconds" not in output
+    assert "CPU-seconds" in cost_of("--family", "sft_passn", "--device", "cpu").output
+
+
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "-"), (7, "7"), (864_000, "864k"), (1_234, "1.2k"), (2.5e9, "2.5G")]
 )

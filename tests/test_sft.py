@@ -297,6 +297,21 @@ def test_a_problem_that_does_not_fit_the_model_is_named_before_training() -> Non
         sft.encode(tokenizer, [fits, long], "answer", 24, chat_template=False)
 
 
+def test_problems_that_take_too_many_tokens_are_left_out_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lengths = [(3, 2), (5, 4), (5, 5), (9, 1)]
+    examples = [([4] * prompt, [5] * completion) for prompt, completion in lengths]
+
+    assert sft.no_longer_than(None, examples) == examples
+    assert sft.no_longer_than(10, examples) == examples
+    assert capsys.readouterr().err == ""
+    assert sft.no_longer_than(9, examples) == examples[:2]
+    assert "2 of 4 problems are left out: they take more than 9 tokens" in capsys.readouterr().err
+    with pytest.raises(InputError, match="longest: 4: no problem is that short"):
+        sft.no_longer_than(4, examples)
+
+
 def test_training_on_solutions_needs_solutions() -> None:
     _, tokenizer = tiny.build()
     solved = Problem(id="s", group="s", prompt="2*3=", answer="6", solution="3*2=6")

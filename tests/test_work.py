@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from compute_aligned import config, experience, models, rl
 from compute_aligned.model_settings import ScratchModel
-from compute_aligned.model_size import parameters
+from compute_aligned.model_size import ModelSize, parameters
 from compute_aligned.problems import raw_problems
 from compute_aligned.records import read_problems
 from compute_aligned.settings import Decoding, Duration, Rl, Sft
@@ -19,7 +19,6 @@ from compute_aligned.texts import Texts, texts_of
 from compute_aligned.training import batch_indices
 from compute_aligned.work import (
     NOTHING,
-    ModelSize,
     Work,
     examples_seen,
     rl_work,

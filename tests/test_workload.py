@@ -4,7 +4,9 @@ import pytest
 
 from compute_aligned import config
 from compute_aligned.errors import InputError
+from compute_aligned.model_settings import Lora, PretrainedModel
 from compute_aligned.settings import Family, Scale
+from compute_aligned.sources import HubSource
 from compute_aligned.workload import SHARED, Plan, plan
 
 NOWHERE = Path("/nowhere")
@@ -110,6 +112,46 @@ def test_an_expected_hold_is_what_the_warm_up_is_counted_by_and_is_said(
     assert {job.work.steps for job in shorter.jobs if job.rule == "train_warmup"} == {15}
     assert any("Upper bounds: warm-up steps" in note for note in longest.notes)
     assert any("Expected: 15 steps of warm-up in sft_passn" in note for note in shorter.notes)
+
+
+def test_families_with_one_checkpoint_fetch_it_once_and_need_no_warm_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lora = Lora(rank=4, alpha=4, targets=("q_proj",))
+    checkpoint = PretrainedModel(pretrained="nobody/has-this", parameters=1000, lora=lora)
+    names = ("rl_passn", "rl_majority")
+    changed(monkeypatch, names[0], model=checkpoint, warmup=None)
+    narrow = lora.model_copy(update={"rank": 2})
+    changed(monkeypatch, names[1], model=checkpoint.model_copy(update={"lora": narrow}))
+
+    jobs = planned(*names).jobs
+
+    assert [job.benchmark for job in jobs if job.rule == "fetch_model"] == [
+        "fetch_model/nobody--has-this.tsv"
+    ]
+    steps = {job.family: job.work.steps for job in jobs if job.rule == "train_warmup"}
+    assert steps == {"rl_passn": 0, "rl_majority": 60}
+    assert all(job.stage == "prepare" for job in jobs if job.rule == "fetch_model")
+
+
+def test_all_problems_are_counted_or_said_to_be_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problems = config.read_family("smoke", "sft_passn").problems
+    changed(monkeypatch, "sft_passn", problems=problems.model_copy(update={"train": "all"}))
+    counted = planned("sft_passn")
+    source = HubSource(source="hub:owner/data", size=500)
+    monkeypatch.setattr(config, "read_source", lambda *_: source)
+    bound = planned("sft_passn")
+
+    def epochs(of: Plan) -> set[int]:
+        return {job.work.steps for job in of.jobs if job.rule == "train_sft"}
+
+    pairs = 19 * 20 // 2  # of 2 to 20
+    assert epochs(counted) == {4 * -(-(pairs - 20 - 20) // 20)}
+    assert epochs(bound) == {4 * (500 - 20 - 20) // 20}
+    assert not any("whatever their level" in note for note in counted.notes)
+    assert any("all training problems of sft_passn, whatever" in note for note in bound.notes)
 
 
 def test_a_family_that_no_item_shows_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
