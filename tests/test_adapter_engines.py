@@ -120,9 +120,9 @@ def test_samples_of_an_adapter_do_not_depend_on_what_else_is_in_the_batch(
 def test_whole_models_and_adapters_do_not_share_an_engine(
     engine: Engine, folders: list[Path], model_folder: Path
 ) -> None:
-    with pytest.raises(ValueError, match="not for both"):
+    with pytest.raises(ValueError, match="adapters, not from both"):
         engine.use(model_folder)
-    with pytest.raises(ValueError, match="not for both"):
+    with pytest.raises(ValueError, match="adapters, not from both"):
         start(TransformersEngine, model_folder).use(folders[0])
 
 

@@ -278,6 +278,27 @@ def test_the_estimate_counts_the_jobs_that_snakemake_plans(tmp_path: Path) -> No
     assert counted(seeds=(7, 8, 9)) == planned(folder, settings=("seeds=[7,8,9]",))
 
 
+def test_shards_are_jobs_of_their_own_and_train_nothing_again(
+    finished: Path, tmp_path: Path
+) -> None:
+    folder = copy_repository(tmp_path)
+    for place in (folder, finished):
+        path = place / "config" / "scales" / "smoke.yaml"
+        before = path.read_text()
+        sharded = before.replace(
+            "max_new_tokens: 6, block_size: 5}", "max_new_tokens: 6, shards: 3}"
+        )
+        assert sharded != before
+        path.write_text(sharded)
+        try:
+            jobs = planned(place, "results/smoke/samples/sft_passn/seed0.parquet")
+        finally:
+            path.write_text(before)
+        assert jobs["sample_shard"] == 3
+        assert jobs["sample"] == 1
+        assert ("train_sft" in jobs) == (place == folder)
+
+
 @pytest.mark.parametrize("family", ["sft_passn", "protein_conditional"])
 def test_the_estimate_counts_what_a_family_s_tables_and_figures_need(
     tmp_path: Path, family: str

@@ -68,6 +68,24 @@ def test_more_samples_are_more_of_sampling_and_scoring_alone(
     assert total(after, "training_tokens") == total(before, "training_tokens")
 
 
+def test_shards_share_the_samples_and_one_job_puts_them_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = planned("sft_passn", seeds=(0,))
+    sampling = config.read_family("smoke", "sft_passn").sampling
+    changed(monkeypatch, "sft_passn", sampling=sampling.model_copy(update={"shards": 3}))
+    after = planned("sft_passn", seeds=(0,))
+
+    shards = [job for job in after.jobs if job.rule == "sample_shard"]
+    assert [job.name for job in shards] == [f"sft_passn/seed0/{index}" for index in range(3)]
+    (together,) = (job for job in after.jobs if job.rule == "sample")
+    assert together.work.samples == 0
+    for count in ("samples", "sampled_tokens", "flops", "left_bytes"):
+        assert total(after, count) == pytest.approx(total(before, count))
+    # four blocks of the same size
+    assert [job.work.samples / shards[0].work.samples for job in shards] == [1, 1, 2]
+
+
 def test_overrides_of_a_branch_count_for_that_branch(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = dict(config.read_branches())
     key = ("rl_passn", "passn_n4_log")
