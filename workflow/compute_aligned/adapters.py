@@ -9,6 +9,7 @@ peft and bitsandbytes take seconds to import, so that only what works on adapter
 
 import contextlib
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ REFERENCE = "reference"
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # the other way of checkpointing needs inputs with a gradient, and frozen embeddings have none
 CHECKPOINTING = {"use_reentrant": False}
+
+# bitsandbytes says on import that it could download a faster kernel for this CPU
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 # --- on disk ----------------------------------------------------------------------------------
 
