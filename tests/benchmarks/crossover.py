@@ -23,7 +23,7 @@ SHAPES = {  # hidden size, layers: 0.1, 3 and 25 million parameters
     "25M": (512, 8),
 }
 LENGTHS = (4, 32, 128)
-PROMPTS, NUM_SAMPLES = 8, 16
+PROMPTS, NUM_SAMPLES = 8, 8
 MAX_LENGTH = 192
 
 
