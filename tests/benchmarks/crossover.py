@@ -13,7 +13,8 @@ import torch
 from benchmarks.compare import Comparison, Way, clocked
 from compute_aligned import config, models
 from compute_aligned.engines import ENGINES
-from compute_aligned.sampling import Request
+from compute_aligned.sampling import Completion, Request
+from compute_aligned.settings import Sampling
 
 FAMILY = "sft_passn"
 SEED = 100
@@ -23,7 +24,7 @@ SHAPES = {  # hidden size, layers: 0.1, 3 and 25 million parameters
     "25M": (512, 8),
 }
 LENGTHS = (4, 32, 128)
-PROMPTS, NUM_SAMPLES = 8, 16
+PROMPTS, NUM_SAMPLES = 8, 8
 MAX_LENGTH = 192
 
 
@@ -45,21 +46,23 @@ def save_model(folder: Path, hidden: int, layers: int) -> Any:
     return tokenizer
 
 
-def engines_for(folder: Path, tokenizer: Any, length: int) -> dict[str, Any]:
-    """Both engines, running."""
-    settings = config.read_family("laptop", FAMILY).sampling.model_copy(
-        update={"num_samples": NUM_SAMPLES, "max_new_tokens": length}
-    )
-    return {
-        way: engine(folder, tokenizer, settings, "float32", "cpu", MAX_LENGTH)
-        for way, engine in ENGINES.items()
-    }
+def settings_for(length: int) -> Sampling:
+    """The family's, with completions of at most this length."""
+    family = config.read_family("laptop", FAMILY)
+    changes = {"num_samples": NUM_SAMPLES, "max_new_tokens": length}
+    return family.sampling.model_copy(update=changes)
+
+
+def draw(engine: Any, requests: list[Request], length: int) -> list[list[Completion]]:
+    """Draw completions of a length from a running engine; starting one takes seconds."""
+    engine._settings = settings_for(length)
+    return engine.sample(requests)
 
 
 def check(engines: dict[str, Any], requests: list[Request], length: int) -> None:
     """Both draw as many completions of the full length."""
     for engine in engines.values():
-        lengths = [[c.num_tokens for c in group] for group in engine.sample(requests)]
+        lengths = [[c.num_tokens for c in group] for group in draw(engine, requests, length)]
         assert lengths == [[length] * NUM_SAMPLES] * len(requests)
 
 
@@ -70,12 +73,19 @@ def comparisons(lengths: tuple[int, ...] = LENGTHS) -> Iterator[Comparison]:
         lengths: Tokens of every completion.
 
     """
+    running = []  # vLLM's engines of one process share what the first one's end would destroy
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as temporary:
         for name, (hidden, layers) in SHAPES.items():
             folder = Path(temporary) / name
             tokenizer = save_model(folder, hidden, layers)
+            settings = settings_for(max(lengths))
+            engines = {
+                way: engine(folder, tokenizer, settings, "float32", "cpu", MAX_LENGTH)
+                for way, engine in ENGINES.items()
+            }
+            running.append(engines)
             for length in lengths:
-                yield compared(name, length, engines_for(folder, tokenizer, length))
+                yield compared(name, length, engines)
 
 
 def compared(name: str, length: int, engines: dict[str, Any]) -> Comparison:
@@ -84,7 +94,7 @@ def compared(name: str, length: int, engines: dict[str, Any]) -> Comparison:
     return Comparison(
         f"{PROMPTS * NUM_SAMPLES} x {length} tokens, {name} parameters",
         tuple(
-            Way(way, clocked(lambda e=engine: e.sample(requests)))
+            Way(way, clocked(lambda e=engine: draw(e, requests, length)))
             for way, engine in engines.items()
         ),
         lambda: check(engines, requests, length),

@@ -101,7 +101,8 @@ class VllmEngine(_Engine):
                 max_model_len=max_length,
                 max_num_batched_tokens=max(max_length, 8192),
                 max_num_seqs=MAX_SEQUENCES,
-                enable_prefix_caching=True,
+                # what fills no block is never found again, and looking for it takes time
+                enable_prefix_caching=not on_cpu or max_length >= CPU_BLOCK,
                 # seeded requests crash with chunked prefill on CPU (vLLM 0.32)
                 enable_chunked_prefill=not on_cpu,
                 enforce_eager=on_cpu,

@@ -4,13 +4,15 @@ The draws depend on the seed and the numbers of problems and resamples alone.
 """
 
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compute_aligned.student import FloatArray
 
-BLOCK_DRAWS = 2**22  # problems that are drawn at a time: what is kept, or held, is 32 MiB
+KEPT_DRAWS = 2**22  # the largest resampling that is kept, 32 MiB
+BLOCK_DRAWS = 2**16  # problems that are drawn at a time, in the processor's cache
 
 
 def resampled_means(
@@ -28,15 +30,11 @@ def resampled_means(
 
     """
     num_problems = len(values)
-    if num_problems * num_bootstrap <= BLOCK_DRAWS:
+    if num_problems * num_bootstrap <= KEPT_DRAWS:
         shares, inflation = kept_resampling(num_problems, num_bootstrap, seed)
         return shares @ values, inflation
     rng = np.random.default_rng(seed)
-    rows = max(1, BLOCK_DRAWS // num_problems)
-    means = [
-        _shares(num_problems, min(rows, num_bootstrap - start), rng) @ values
-        for start in range(0, num_bootstrap, rows)
-    ]
+    means = [shares @ values for shares in _shares(num_problems, num_bootstrap, rng)]
     return np.concatenate(means), _inflation(num_problems, num_bootstrap, rng)
 
 
@@ -54,16 +52,28 @@ def kept_resampling(
     Contrasts of the same problems share them: drawing takes longer than all the rest.
     """
     rng = np.random.default_rng(seed)
-    shares = _shares(num_problems, num_bootstrap, rng)
+    shares = np.empty((num_bootstrap, num_problems))
+    start = 0
+    for block in _shares(num_problems, num_bootstrap, rng):
+        shares[start : start + len(block)] = block
+        start += len(block)
     return shares, _inflation(num_problems, num_bootstrap, rng)
 
 
-def _shares(num_problems: int, num_resamples: int, rng: np.random.Generator) -> FloatArray:
-    """The share of each problem in fresh resamples, shape (``num_resamples``, P)."""
-    drawn = resamples(num_problems, num_resamples, rng)
-    drawn += num_problems * np.arange(num_resamples)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=num_problems * num_resamples)
-    return counts.reshape(num_resamples, num_problems) / num_problems
+def _shares(
+    num_problems: int, num_bootstrap: int, rng: np.random.Generator
+) -> Iterator[FloatArray]:
+    """The share of each problem in each resample, in blocks of resamples, shape (., P).
+
+    The draws do not depend on the size of the blocks.
+    """
+    rows = max(1, BLOCK_DRAWS // num_problems)
+    for start in range(0, num_bootstrap, rows):
+        size = min(rows, num_bootstrap - start)
+        drawn = resamples(num_problems, size, rng)
+        drawn += num_problems * np.arange(size)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=num_problems * size)
+        yield counts.reshape(size, num_problems) / num_problems
 
 
 def _inflation(num_problems: int, num_bootstrap: int, rng: np.random.Generator) -> FloatArray:
