@@ -46,8 +46,8 @@ def batch(tokenizer: Any, count: int = 6) -> models.Batch:
     """Some problems with their answers."""
     problems = tiny.problems(count)
     return models.collate(
-        [models.encode_prompt(tokenizer, p.prompt) for p in problems],
-        [models.encode_completion(tokenizer, p.answer) for p in problems],
+        [tiny.encode_prompt(tokenizer, p.prompt) for p in problems],
+        [tiny.encode_completion(tokenizer, p.answer) for p in problems],
         tokenizer.pad_token_id,
     )
 

@@ -52,7 +52,7 @@ def engine(request: pytest.FixtureRequest, folders: list[Path]) -> Engine:
 def requests(count: int = 6) -> list[Request]:
     _, tokenizer = tiny.build()
     return [
-        Request(models.encode_prompt(tokenizer, p.prompt), 1000 * i)
+        Request(tiny.encode_prompt(tokenizer, p.prompt), 1000 * i)
         for i, p in enumerate(tiny.problems(count))
     ]
 

@@ -7,6 +7,7 @@ import adapted
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import tiny
 import torch
 import yaml
 from runs import copy_repository, keep_rows, snakemake
@@ -176,7 +177,7 @@ def test_the_prompts_went_through_the_chat_template(finished: Path, base: Path) 
     folder = folders(finished, "sft_passn")["ce"] / "model"
     tokenizer = models.load_tokenizer(folder)
 
-    ids = models.encode_prompt(tokenizer, "12*3=", chat_template=True)
+    ids = tiny.encode_prompt(tokenizer, "12*3=", chat_template=True)
 
     assert tokenizer.decode(ids) == "?12*3=!"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import hub
 import jobs
 import pytest
+import tiny
 import torch
 from huggingface_hub import constants
 
@@ -72,7 +73,7 @@ def test_what_is_in_the_cache_is_fetched_pinned_and_read_without_the_hub(
         network.named_parameters(), direct.named_parameters(), strict=True
     ):
         assert torch.equal(one, other), name
-    prompt = models.encode_prompt(tokenizer, "Problem:\n1+1", chat_template=True)
+    prompt = tiny.encode_prompt(tokenizer, "Problem:\n1+1", chat_template=True)
     assert tokenizer.decode(prompt) == "<s>[INST] Problem:\n1+1 [/INST]"
 
 
@@ -236,7 +237,7 @@ def test_a_folder_is_read_where_it_is_and_must_not_change_under_a_run(
     assert fetch(model, record, found.revision) == found
     network, tokenizer = models.build(model, 0, torch.float32)
     assert network.config.model_type == "gpt2"
-    assert models.encode_prompt(tokenizer, "") == [tokenizer.bos_token_id]
+    assert tiny.encode_prompt(tokenizer, "") == [tokenizer.bos_token_id]
 
     shutil.copy(hub.gpt2(tmp_path / "other", seed=1) / "model.safetensors", folder)
     with pytest.raises(InputError, match="its revision is now sha256") as caught:
