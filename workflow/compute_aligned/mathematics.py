@@ -12,6 +12,7 @@ from matplotlib.mathtext import MathTextParser
 from compute_aligned.pages import Html, escape
 
 SIZE = 12  # points
+FRACTION, LARGE_FRACTION = r"\frac", r"\dfrac"
 MARGIN = 1  # points around a formula, so that no stroke is cut
 
 
@@ -23,7 +24,9 @@ def picture(latex: str) -> Html:
         latex: Without dollar signs.
 
     """
-    text, font = f"${latex}$", FontProperties(size=SIZE)
+    # fractions as large as in a formula that stands alone: there is room in a cell
+    text = f"${latex.replace(FRACTION, LARGE_FRACTION)}$"
+    font = FontProperties(size=SIZE)
     try:
         width, height, depth, *_ = MathTextParser("path").parse(text, dpi=72, prop=font)
     except ValueError:  # one of the reader's own, in more of LaTeX than matplotlib knows

@@ -18,11 +18,13 @@ h1 { font-size: 1.45em; line-height: 1.25; margin: 0 0 .4em; }
 h2 { font-size: 1.1em; margin: 1.6em 0 .3em; }
 p { max-width: 62em; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .3em 0 .8em; }
-th, td { padding: .25em .75em; text-align: right; vertical-align: top; }
+th, td { padding: .25em .75em; text-align: right; vertical-align: baseline; }
 th { border-bottom: 1px solid #6b7280; font-weight: 600; vertical-align: bottom; }
 td { border-bottom: 1px solid #e5e7eb; }
 th.words, td.words { text-align: left; }
 small { color: #4b5563; }
+sup { line-height: 0; }
+.label { white-space: nowrap; }
 td:not(.words) small { white-space: nowrap; }
 details { margin: 1.2em 0; }
 summary { cursor: pointer; }
@@ -48,6 +50,11 @@ def page(title: str, *parts: Html) -> str:
 def heading(text: str) -> Html:
     """A heading below that of the page."""
     return Html(f"<h2>{escape(text)}</h2>")
+
+
+def label(text: str) -> Html:
+    """A short name that stays on one line."""
+    return Html(f'<span class="label">{escape(text)}</span>')
 
 
 def paragraph(text: str) -> Html:

@@ -163,7 +163,7 @@ def to_html(sheet: Sheet, tidy: str) -> str:
     parts = [pages.paragraph(sheet.caption)]
     for panel in sheet.panels:
         rows = [
-            [pages.escape(label), *map(_html_cell, cells)] for label, cells in panel.rows.items()
+            [pages.label(label), *map(_html_cell, cells)] for label, cells in panel.rows.items()
         ]
         table = pages.table([*map(pages.escape, header)], rows)
         parts += [pages.heading(panel.heading), table]

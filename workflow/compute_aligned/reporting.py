@@ -11,6 +11,7 @@ from pathlib import Path
 from compute_aligned.errors import InputError
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+STYLE = "workflow/report/style.css"
 NAMED = 5  # files that an error lists
 UP_TO_DATE = "no update"  # what Snakemake's summary says of them
 
@@ -38,7 +39,8 @@ def build(scale: str, root: Path) -> Path:
             f"snakemake --cores all --config scale={scale}; then build the report again",
         )
     report = root / "results" / scale / "report.html"
-    _snakemake(scale, root, "--report", str(report.relative_to(root)))
+    path = str(report.relative_to(root))
+    _snakemake(scale, root, "--report", path, "--report-html-stylesheet-path", STYLE)
     return report
 
 
