@@ -46,6 +46,8 @@ _SCALAR = re.compile(
 # Samples repeat few answers, and each is compared many times: these are remembered.
 _REMEMBERED = 2**12
 
+_SHORT = 18  # digits of a whole number that is not worth more thought
+
 _TOLERANCE = Fraction(1, 10_000)
 # The largest exponent of a double, and more digits than any number of that range needs at the
 # tolerance: what an exact fraction costs is bounded. Without traps an overflow is an infinity.
@@ -111,8 +113,10 @@ def _end_command(token: str) -> str:
 
 
 @functools.lru_cache(_REMEMBERED)
-def _scalar(text: str) -> Fraction | None:
+def _scalar(text: str) -> int | Fraction | None:
     """Return the value of a normalised text that is a scalar of the rule, else None."""
+    if text.isascii() and text.isdecimal() and len(text) <= _SHORT:
+        return int(text)
     match = _SCALAR.fullmatch(text)
     if match is None:
         return None
@@ -129,10 +133,13 @@ def scalars_match(first: str, second: str) -> bool | None:
     left, right = _scalar(first), _scalar(second)
     if left is None or right is None:
         return None
+    if isinstance(left, int) and isinstance(right, int):  # what fractions would say, but sooner
+        return left == right
     return abs(left - right) < _TOLERANCE
 
 
 def paper_match(first: str, second: str) -> bool:
     """The paper's equality of normalised texts: scalars within the tolerance, else equal text."""
-    as_scalars = scalars_match(first, second)
-    return first == second if as_scalars is None else as_scalars
+    if first == second:
+        return True
+    return scalars_match(first, second) or False
