@@ -121,7 +121,9 @@ def draw(jobs: Sequence[Ran], path: Path) -> None:
     counts = running(jobs, moments)
     figure, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
     axes.stackplot((moments - start) / 60, *counts.values(), labels=list(counts), step="post")
-    axes.set(xlabel="minutes since the first job", ylabel="jobs at work", xlim=(0, None))
+    axes.set(
+        xlabel="minutes since the first job", ylabel="jobs at work", xlim=(0, (end - start) / 60)
+    )
     axes.legend(ncols=len(counts), loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150)

@@ -47,10 +47,11 @@ _SCALAR = re.compile(
 # Samples repeat few answers, and each is compared many times: these are remembered.
 _REMEMBERED = 2**12
 
+_SHORT = 18  # digits of a whole number that is not worth more thought
+
 _TOLERANCE = Fraction(1, 10_000)
 # The largest exponent of a double, and more digits than any number of that range needs at the
 # tolerance: what an exact fraction costs is bounded. Without traps an overflow is an infinity.
-_FEW = 18  # digits of a whole number that needs no context to bound it
 _BOUNDED = Context(prec=400, Emin=-400, Emax=308, traps=[])
 
 
@@ -115,10 +116,10 @@ def _end_command(token: str) -> str:
 
 
 @functools.lru_cache(_REMEMBERED)
-def _scalar(text: str) -> Fraction | None:
+def _scalar(text: str) -> int | Fraction | None:
     """Return the value of a normalised text that is a scalar of the rule, else None."""
-    if len(text) <= _FEW and text.isascii() and text.isdigit():
-        return Fraction(int(text))
+    if text.isascii() and text.isdecimal() and len(text) <= _SHORT:
+        return int(text)
     match = _SCALAR.fullmatch(text)
     if match is None:
         return None
@@ -135,6 +136,8 @@ def scalars_match(first: str, second: str) -> bool | None:
     left, right = _scalar(first), _scalar(second)
     if left is None or right is None:
         return None
+    if isinstance(left, int) and isinstance(right, int):  # what fractions would say, but sooner
+        return left == right
     return abs(left - right) < _TOLERANCE
 
 
