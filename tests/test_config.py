@@ -152,7 +152,7 @@ def test_snakemake_ends_with_the_message_on_an_unknown_key(tmp_path: Path) -> No
 
     assert done.returncode != 0
     assert "--config: unknown key 'sacle' (did you mean 'scale'?)" in shown
-    assert "remedy: remove or rename it; the keys here are engine, scale, seeds" in shown
+    assert "remedy: remove or rename it; the keys here are device, engine, scale, seeds" in shown
     assert "Traceback" not in shown
 
 

@@ -293,6 +293,25 @@ def test_conditional_proteins_are_warmed_up_and_trained_as_in_the_paper() -> Non
     assert family.sampling.max_new_tokens == 32
 
 
+def test_what_the_paper_leaves_open_is_as_the_head_of_the_file_says() -> None:
+    for name in sorted(PROTEINS):
+        for training in trainings(name).values():
+            assert isinstance(training, Rl)
+            agrees(training, clip_norm=1.0, prompts_per_step=4, weight_decay=0.01)
+    warmup = paper("protein_conditional").warmup
+    assert warmup is not None
+    agrees(warmup, clip_norm=1.0, weight_decay=0.01)
+    assert paper("protein_conditional").problems.rl == 4 * 300  # each prompt once
+    for name in sorted(MATH):
+        model = paper(name).model
+        assert isinstance(model, PretrainedModel)
+        # room for a prompt of 1,024 tokens and the longest completion
+        assert model.max_length >= 1024 + paper(name).sampling.max_new_tokens
+        assert model.gradient_checkpointing
+    for name in MATH | PROTEINS:
+        assert paper(name).seeds == (0, 1, 2)
+
+
 # --- the whole -----------------------------------------------------------------------------------
 
 

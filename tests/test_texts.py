@@ -64,6 +64,16 @@ def test_without_problems_the_lengths_are_the_longest_there_can_be() -> None:
     assert texts.prompt + texts.completion == 32
 
 
+def test_without_problems_what_is_left_out_for_its_length_bounds_them_too() -> None:
+    family = laptop("sft_passn")
+    assert family.sft is not None
+    short = family.model_copy(update={"sft": family.sft.model_copy(update={"longest": 20})})
+
+    texts = texts_of(short, None, 0)
+
+    assert (texts.prompt + texts.completion, texts.completion) == (20, 6)
+
+
 def test_without_a_tokenizer_on_this_machine_the_same_holds() -> None:
     model = PretrainedModel(pretrained="nobody/has-this", max_length=100)
     family = laptop("sft_passn").model_copy(update={"model": model})

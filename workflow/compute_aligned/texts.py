@@ -50,7 +50,7 @@ def texts_of(family: Family, raw: list[Problem] | None, seed: int) -> Texts:
 
     tokenizer = _tokenizer(family)
     if raw is None or tokenizer is None:
-        longest, written = family.model.max_length, family.sampling.max_new_tokens
+        longest, written = _longest(family), family.sampling.max_new_tokens
         return Texts(longest - written, written, longest * BYTES_PER_TOKEN, measured=False)
     train = split_problems(raw, family.problems, seed)["train"]
     examined = train[:: -(-len(train) // EXAMINED)]
@@ -68,6 +68,12 @@ def texts_of(family: Family, raw: list[Problem] | None, seed: int) -> Texts:
         record=sum(len(p.model_dump_json(exclude_none=True)) + 1 for p in examined) / count,
         measured=True,
     )
+
+
+def _longest(family: Family) -> int:
+    """The most tokens that a training problem of a family can take."""
+    limits = [t.longest for t in (family.warmup, family.sft) if t is not None]
+    return min([family.model.max_length, *(limit for limit in limits if limit is not None)])
 
 
 def problems_at_hand(scale: str, source: str, root: Path) -> list[Problem] | None:
