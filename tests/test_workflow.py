@@ -118,6 +118,7 @@ def test_the_report_is_one_page_with_verdicts_first_and_every_item_with_its_capt
 
     page = path.read_text()
     assert path == finished / "results/smoke/report.html"
+    assert (finished / reporting.STYLE).read_text() in page
     assert not re.findall(r"<(?:script|link|img)[^>]* (?:src|href)=\"?(?:https?:)?//", page)
     shown, categories = json_of(page, "results"), json_of(page, "categories")
     assert sorted(categories) == ["1. Verdicts", "2. Tables", "3. Figures", "4. This run"]
