@@ -118,6 +118,7 @@ def test_the_report_is_one_page_with_verdicts_first_and_every_item_with_its_capt
 
     page = path.read_text()
     assert path == finished / "results/smoke/report.html"
+    assert (finished / reporting.STYLE).read_text() in page
     assert not re.findall(r"<(?:script|link|img)[^>]* (?:src|href)=\"?(?:https?:)?//", page)
     shown, categories = json_of(page, "results"), json_of(page, "categories")
     assert sorted(categories) == ["1. Verdicts", "2. Tables", "3. Figures", "4. This run"]
@@ -138,21 +139,22 @@ def test_the_report_is_one_page_with_verdicts_first_and_every_item_with_its_capt
     for path in (*tables, *figures):
         item = config.read_paper_item(Path(path).stem)
         seeds = () if item.analytic else config.read_family("smoke", item.family).seeds
-        assert html.escape(captions.of_item(item, "smoke", seeds)) in shown[path]["caption"]
+        assert captions.of_item(item, "smoke", seeds) in html.unescape(shown[path]["caption"])
         label, *_ = shown[path]["labels"].values()
         assert label == f"{item.item}: {item.title}"
         assert shown[path]["data_uri"].startswith("data:")
-    first = json_of(page, "workflow_desc")
+    first = json_of(page, "workflow-desc")
     verdicts = (finished / "results/smoke/claims.html").read_text()
     assert " ".join(verdicts.split(GLANCE)[1].split()) in " ".join(first.split())
     for place in ("claims.html", "settings.html", "timings.html"):
         assert f"app.showResultInfo('results/smoke/{place}')" in first
 
 
-def json_of(page: str, name: str) -> Any:
-    """A value that a report holds as JSON."""
-    _, _, rest = page.partition(f"var {name} = ")
-    return json.JSONDecoder().raw_decode(rest)[0]
+def json_of(page: str, script: str) -> Any:
+    """The value that a script of a report holds as JSON."""
+    _, _, rest = page.partition(f'<script id="{script}">')
+    _, _, value = rest.partition(" = ")
+    return json.JSONDecoder().raw_decode(value)[0]
 
 
 def test_the_page_of_a_table_has_every_value_of_its_tidy_file(finished: Path) -> None:

@@ -40,7 +40,7 @@ def build(scale: str, root: Path) -> Path:
         )
     report = root / "results" / scale / "report.html"
     path = str(report.relative_to(root))
-    _snakemake(scale, root, "--report", path, "--report-html-stylesheet-path", STYLE)
+    _snakemake(scale, root, "--report", path, "--report-stylesheet", STYLE)
     return report
 
 
