@@ -135,7 +135,7 @@ def scalars_match(first: str, second: str) -> bool | None:
         return None
     if isinstance(left, int) and isinstance(right, int):  # what fractions would say, but sooner
         return left == right
-    return abs(left - right) < _TOLERANCE
+    return abs(Fraction(left) - right) < _TOLERANCE
 
 
 def paper_match(first: str, second: str) -> bool:
