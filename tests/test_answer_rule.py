@@ -298,3 +298,18 @@ def test_a_long_text_of_any_repeated_piece_is_read_and_equals_itself(piece: str)
         extract_answer(whole)
         assert answers_match(whole, whole)
         assert not answers_match(f"{whole}x", "1")
+
+
+@given(
+    st.text("0123456789", min_size=1, max_size=25),
+    st.text("0123456789", min_size=1, max_size=25),
+    st.sampled_from(["", "-", "+"]),
+    st.sampled_from(["", ".", ".0", ".00009", ".00011"]),
+)
+def test_whole_numbers_are_compared_as_fractions(
+    first: str, second: str, sign: str, end: str
+) -> None:
+    for other in (first, second):
+        left, right = Fraction(first), Fraction(f"{sign}{other}{end}0" if end else sign + other)
+        expected = abs(left - right) < Fraction(1, 10_000)
+        assert answers_match(first, f"{sign}{other}{end}") == expected
