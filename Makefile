@@ -7,7 +7,7 @@
 # make bench      time the batched ways beside slow and obvious ones; ARGS="--help" says more
 # make check-gpu  time a step of each paper-scale family and sampling on this machine's NVIDIA GPU
 # make schemas    write workflow/schemas/ anew after a change of settings.py
-# make reference  copy a finished laptop run to results/reference/laptop/
+# make reference  copy a finished run to results/reference/; SCALE=small for that of another scale
 # make setup      only set up .venv, for tests too
 # make help       this list
 
@@ -91,7 +91,7 @@ schemas: $(VENV)/run.stamp
 	python -m compute_aligned schemas
 
 reference: $(VENV)/run.stamp
-	python -m compute_aligned reference
+	python -m compute_aligned reference $(if $(SCALE),--scale $(SCALE))
 
 help:
 	@grep '^# make' Makefile | cut -c3-

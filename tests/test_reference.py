@@ -7,7 +7,7 @@ from test_claim_tables import reviewed
 from compute_aligned.claim_tables import to_markdown, to_tidy
 from compute_aligned.config import ROOT
 from compute_aligned.errors import InputError
-from compute_aligned.reference import END, FIGURE_FILES, START, publish, quoted
+from compute_aligned.reference import END, FIGURE_FILES, START, TABLE_FILES, publish, quoted
 
 REFERENCE = ROOT / "results" / "reference" / "laptop"
 
@@ -53,6 +53,18 @@ def test_the_verdicts_of_a_run_are_copied_and_quoted_first(tmp_path: Path) -> No
         "+2.5 [0.5, 4.5] points",
         "+4.0 ±6.0 |",
     ]
+
+
+def test_another_scale_is_copied_and_not_quoted(tmp_path: Path) -> None:
+    tables = tmp_path / "results" / "smoke" / "tables"
+    tables.mkdir(parents=True)
+    for kind in TABLE_FILES:
+        (tables / f"table2.{kind}").write_text(kind)
+    (tmp_path / "README.md").write_text("without markers")
+
+    assert len(publish("smoke", tmp_path)) == len(TABLE_FILES)
+    assert (tmp_path / "results/reference/smoke/tables/table2.md").read_text() == "md"
+    assert (tmp_path / "README.md").read_text() == "without markers"
 
 
 def test_a_run_without_the_quoted_table_is_not_published(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from compute_aligned.errors import InputError
 from compute_aligned.records import write_text
 
 START, END = "<!-- reference run: start -->", "<!-- reference run: end -->"
-QUOTED = "table2"  # the table whose gains the README shows
+QUOTED_SCALE = "laptop"  # the run that the README shows
+QUOTED = "table2"  # the table whose gains it shows
 TABLE_FILES = ("csv", "md", "tex", "csv.provenance.json")
 FIGURE_FILES = ("pdf", "png", "pdf.provenance.json")
 CLAIM_FILES = ("csv", "md", "csv.provenance.json")
@@ -20,9 +21,9 @@ VERDICTS = ("Claim", "Verdict", "Hangs on", "Effect", "The paper's")  # columns 
 
 
 def publish(scale: str, root: Path) -> list[Path]:
-    """Copy a scale's verdicts, tables and figures to ``results/reference/{scale}/``, quote them.
+    """Copy a scale's verdicts, tables and figures to ``results/reference/{scale}/``.
 
-    What the run has not made is left out.
+    What the run has not made is left out. Those of the laptop scale are quoted by the README.
 
     Args:
         scale: A scale that has been run.
@@ -61,8 +62,9 @@ def publish(scale: str, root: Path) -> list[Path]:
         (target / kind).mkdir(parents=True, exist_ok=True)
         for path in files:
             written.append(Path(shutil.copy(path, target / kind)).relative_to(root))
-    readme = root / "README.md"
-    write_text(readme, quoted(readme.read_text(encoding="utf-8"), target))
+    if scale == QUOTED_SCALE:
+        readme = root / "README.md"
+        write_text(readme, quoted(readme.read_text(encoding="utf-8"), target))
     return written
 
 
