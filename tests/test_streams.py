@@ -167,7 +167,7 @@ def peak_of_scoring(num_problems: int, folder: Path) -> float:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_the_memory_of_scoring_does_not_grow_with_the_problems(tmp_path: Path) -> None:
-    few, many = (peak_of_scoring(n, tmp_path / str(n)) for n in (1000, 4000))
+    few, many = (peak_of_scoring(n, tmp_path / str(n)) for n in (3000, 8000))
 
-    # as Python objects, the 192,000 samples more alone would be some 80 MiB
-    assert many - few < 25
+    # held as Python objects, the 320,000 samples more would be some 170 MiB; it was 28
+    assert many - few < 60
