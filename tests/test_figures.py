@@ -163,6 +163,22 @@ def test_the_legend_and_the_panels_do_not_overlap() -> None:
     assert legend.x1 <= figure.bbox.x1
 
 
+def test_a_legend_of_long_labels_has_fewer_columns_and_stays_on_the_page() -> None:
+    branches = ("ce", "passn_n16", "ce_warmup", "passn_n16_warmup")
+    item = ITEM.model_copy(
+        update={"family": "sft_to_rl", "branches": branches, "reported": ("sft_to_rl",)}
+    )
+    names = {"passn_n4": "passn_n16", "passn_n64": "passn_n16_warmup"}
+    summary = summary_of(seeds=1).replace({"branch": names})
+    baseline = summary[summary["branch"] == "ce"].assign(branch="ce_warmup")
+    figure = figures.draw(item, pd.concat([summary, baseline]), "laptop")
+    figure.draw_without_rendering()
+
+    extent = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= extent.x0
+    assert extent.x1 <= figure.bbox.x1
+
+
 def test_a_branch_has_one_colour_in_both_panels_and_in_every_figure_of_its_family() -> None:
     fewer = ITEM.model_copy(update={"branches": ("ce", "passn_n64")})
     colours = {

@@ -125,9 +125,13 @@ def _two_panels(
 
 
 def _add_legend(figure: Figure, ours: Axes, frame: pd.DataFrame) -> None:
-    """One legend for both panels: the lines, and what the bands are."""
+    """One legend for both panels: the lines, and what the bands are; as wide as the page allows."""
     handles = [*ours.get_lines(), _band_key(frame)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    for columns in (4, 3, 2, 1):
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _show_branches(axes: Axes, frame: pd.DataFrame) -> None:
