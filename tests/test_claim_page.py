@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from html_cells import tables_of
 from test_claim_tables import reviewed
 
@@ -11,31 +13,57 @@ def test_the_page_opens_with_how_many_claims_have_which_verdict() -> None:
     page = to_html(reviewed(), "laptop")
 
     assert tally(reviewed(), "laptop") == (
-        "Of 3 claims of the paper at scale laptop: 1 reproduced, 1 true by algebra, "
-        "1 not run at this scale. Of the 1 verdict for or against a claim, 1 stays clear after "
-        "Holm's correction for judging so many."
+        "Of 3 claims of the paper at scale laptop: 1 reproduced (C1a), 1 true by algebra (C11), "
+        "1 not run at this scale (C5a)."
     )
     assert page.index("Of 3 claims") < page.index("<h2>Verdicts</h2>")
 
 
-def test_at_a_glance_the_verdicts_stand_together_those_that_hold_first() -> None:
-    (rows,) = tables_of(glance(reviewed()[::-1], "laptop"))
+def test_a_verdict_that_many_claims_could_give_by_chance_has_a_star() -> None:
+    first, *others = reviewed()
+    unclear = [replace(first, p_holm=0.2), *others]
+
+    assert not unclear[0].clear
+    assert "1 reproduced (C1a*)" in tally(unclear, "laptop")
+    assert tally(unclear, "laptop").endswith(
+        "Those with * are not clear after Holm's correction for judging so many."
+    )
+    (rows,) = tables_of(glance(unclear, "laptop"))
+    assert [row[0] for row in rows[1:]] == ["reproduced*", "not run", "holds by algebra"]
+
+
+def test_at_a_glance_the_claims_stand_in_their_order_beside_the_papers_effects() -> None:
+    (rows,) = tables_of(glance(reviewed(), "laptop"))
 
     assert rows == [
-        ["Verdict", "Claim of the paper", "Effect in this run", "Rival explanations"],
+        [
+            "Verdict",
+            "Claim of the paper",
+            "Effect in this run",
+            "Effect in the paper",
+            "Could something else explain it?",
+        ],
         [
             "reproduced",
             "C1a Votes help",
             "+2.5 [0.5, 4.5] points\nPass@4 − Cross-entropy, pass@64; 3 of 3 hold",
+            "+4.0 ±6.0",
             "explains it (1 of 2): less over-fitting",
+        ],
+        [
+            "not run",
+            "C5a Votes help",
+            "–\nBest-of-2 − 4, expected max@1; 0 of 1 hold",
+            "+3.97",
+            "",
         ],
         [
             "holds by algebra",
             "C11 Votes help",
             "Cross-entropy, rho at n = 8: mean 1.24 [1.20, 1.30], median 1.10, undefined for 25%",
+            "–",
             "",
         ],
-        ["not run", "C5a Votes help", "–\nBest-of-2 − 4, expected max@1; 0 of 1 hold", ""],
     ]
 
 

@@ -8,6 +8,7 @@ from compute_aligned.captions import count
 from compute_aligned.claim_review import STATEMENTS, Reviewed
 from compute_aligned.claims import Verdict
 from compute_aligned.pages import Html
+from compute_aligned.panels import MISSING
 
 # what stands between these comments is the first page of the report too (workflow.rst)
 GLANCE = Html("<!-- at a glance -->")
@@ -19,6 +20,13 @@ VERDICTS = {
     say.BY_ALGEBRA: ("#374151", "{} true by algebra"),
     str(Verdict.NOT_RUN): ("#9ca3af", "{} not run at this scale"),
 }
+MARK = "*"
+RULE = (
+    "A claim is reproduced if the 95% interval of every contrast that makes it up lies where the "
+    "claim has it, contradicted if that of one lies wholly elsewhere, and not shown otherwise. "
+    "Effects are the first named minus the second, with their interval, in the contrast on which "
+    "the verdict hangs."
+)
 
 
 def to_html(reviewed: Sequence[Reviewed], scale: str) -> str:
@@ -29,36 +37,50 @@ def to_html(reviewed: Sequence[Reviewed], scale: str) -> str:
 
 
 def glance(reviewed: Sequence[Reviewed], scale: str) -> Html:
-    """How many claims have which verdict, then a row a claim, those of one verdict together."""
-    order = list(VERDICTS)
-    ranked = sorted(reviewed, key=lambda claim: order.index(say.verdict_words(claim)))
-    header = ("Verdict", "Claim of the paper", "Effect in this run", "Rival explanations")
-    rows = [[_badge(claim), _statement(claim), _effect(claim), _rivals(claim)] for claim in ranked]
+    """Which claims have which verdict, then a row a claim, in the paper's order."""
+    header = (
+        "Verdict",
+        "Claim of the paper",
+        "Effect in this run",
+        "Effect in the paper",
+        "Could something else explain it?",
+    )
+    rows = [
+        [_badge(claim), _statement(claim), _effect(claim), _paper(claim), _rivals(claim)]
+        for claim in reviewed
+    ]
     table = pages.table([*map(pages.escape, header)], rows, words=len(header))
-    return Html(f"<p><strong>{pages.escape(tally(reviewed, scale))}</strong></p>\n{table}")
+    return Html(
+        f"<p><strong>{pages.escape(tally(reviewed, scale))}</strong></p>\n"
+        f"<p>{pages.escape(RULE)}</p>\n{table}"
+    )
 
 
 def tally(reviewed: Sequence[Reviewed], scale: str) -> str:
-    """How many claims have which verdict, and how many of those stand a correction for many."""
-    verdicts = [say.verdict_words(claim) for claim in reviewed]
-    counts = [
-        words.format(verdicts.count(verdict))
+    """Which claims have which verdict, and which of those do not stand a correction for many."""
+    named = {
+        verdict: [
+            f"{claim.row.claim}{_mark(claim)}"
+            for claim in reviewed
+            if say.verdict_words(claim) == verdict
+        ]
+        for verdict in VERDICTS
+    }
+    parts = [
+        f"{words.format(len(named[verdict]))} ({', '.join(named[verdict])})"
         for verdict, (_, words) in VERDICTS.items()
-        if verdict in verdicts
+        if named[verdict]
     ]
-    text = f"Of {count(len(reviewed), 'claim')} of the paper at scale {scale}: {', '.join(counts)}."
-    stated = [
-        claim
-        for claim in reviewed
-        if claim.conclusion is not None and claim.conclusion.verdict in STATEMENTS
-    ]
-    if not stated:
+    text = f"Of {count(len(reviewed), 'claim')} of the paper at scale {scale}: {', '.join(parts)}."
+    if not any(map(_mark, reviewed)):
         return text
-    clear = sum(claim.clear for claim in stated)
-    return (
-        f"{text} Of the {count(len(stated), 'verdict')} for or against a claim, {clear} "
-        f"{'stays' if clear == 1 else 'stay'} clear after Holm's correction for judging so many."
-    )
+    return f"{text} Those with {MARK} are not clear after Holm's correction for judging so many."
+
+
+def _mark(claim: Reviewed) -> str:
+    """A star on a verdict for or against a claim that might be the chance of many claims."""
+    stated = claim.conclusion is not None and claim.conclusion.verdict in STATEMENTS
+    return MARK if stated and not claim.clear else ""
 
 
 def _badge(claim: Reviewed) -> Html:
@@ -66,7 +88,8 @@ def _badge(claim: Reviewed) -> Html:
     colour, _ = VERDICTS[verdict]
     # styled here and not in the page's head: the first page of the report has another
     look = f"background:{colour};color:white;border-radius:.7em;padding:.1em .6em"
-    return Html(f'<span style="{look};white-space:nowrap">{pages.escape(verdict)}</span>')
+    words = pages.escape(f"{verdict}{_mark(claim)}")
+    return Html(f'<span style="{look};white-space:nowrap">{words}</span>')
 
 
 def _statement(claim: Reviewed) -> Html:
@@ -83,6 +106,13 @@ def _effect(claim: Reviewed) -> Html:
     effect = pages.escape(say.effect_words(claim.deciding))
     name = pages.escape(say.contrast_name(claim.deciding.row))
     return pages.lines([effect, Html(f"<small>{name}; {say.support_words(claim)}</small>")])
+
+
+def _paper(claim: Reviewed) -> Html:
+    """The paper's own effect in the same contrast."""
+    if claim.deciding is None:
+        return pages.escape(MISSING)
+    return pages.escape(say.paper_words(claim.deciding.row, claim.deciding.paper))
 
 
 def _rivals(claim: Reviewed) -> Html:
