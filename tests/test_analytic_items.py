@@ -29,7 +29,7 @@ ROW = {
 }
 MEASURED = {"family": "sft_passn", "branches": "ce", "metric": "pass@k", "budgets": "1 4"}
 ITEMS = [item for item in config.read_paper_items().values() if item.analytic]
-OPTIONS = {"table": ("csv", "md", "tex"), "figure": ("pdf", "png")}
+OPTIONS = {"table": ("csv", "md", "tex", "html"), "figure": ("pdf", "png")}
 
 
 def outputs(item: PaperItem, folder: Path) -> dict[str, Path]:

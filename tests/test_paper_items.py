@@ -44,7 +44,7 @@ FIGURES = {
     "Rao-Blackwell": ("figure_rao_blackwell", "-"),
 }
 PLACES = {
-    "table": ("results/laptop/tables", ("csv", "md", "tex")),
+    "table": ("results/laptop/tables", ("csv", "md", "tex", "html")),
     "figure": ("paper_figures/laptop", ("pdf", "png")),
 }
 

@@ -76,7 +76,7 @@ def test_all_tables_and_figures_of_the_familys_samples_are_made(run: Path, tmp_p
     items = [item for item in of_family if not item.of_training]
 
     for item in items:
-        kinds = ["csv", "md", "tex"] if item.output == "table" else ["pdf", "png"]
+        kinds = ["csv", "md", "tex", "html"] if item.output == "table" else ["pdf", "png"]
         outputs = {kind: tmp_path / f"{item.item}.{kind}" for kind in kinds}
         options = [part for kind, path in outputs.items() for part in (f"--{kind}", path)]
         jobs.run(item.output, "--scale", "smoke", "--item", item.item, *options, *files)
