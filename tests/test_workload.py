@@ -77,7 +77,7 @@ def test_shards_share_the_samples_and_one_job_puts_them_together(
     after = planned("sft_passn", seeds=(0,))
 
     shards = [job for job in after.jobs if job.rule == "sample_shard"]
-    assert [job.name for job in shards] == [f"sft_passn/seed0/{index}" for index in range(3)]
+    assert [job.name for job in shards] == [f"sft_passn/seed0.shards/{index}" for index in range(3)]
     (together,) = (job for job in after.jobs if job.rule == "sample")
     assert together.work.samples == 0
     for count in ("samples", "sampled_tokens", "flops", "left_bytes"):

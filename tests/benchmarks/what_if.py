@@ -16,6 +16,7 @@ from rich.table import Table
 
 from compute_aligned import config
 from compute_aligned.cost import job_cost
+from compute_aligned.finished import Finished
 from compute_aligned.jobs import Job
 from compute_aligned.model_size import parameters
 from compute_aligned.settings import Engine, Scale
@@ -76,11 +77,12 @@ def total(jobs: Sequence[Job], scale: Scale, engine: Engine, change: Change) -> 
     largest = {name for name, size in sizes.items() if size == max(sizes.values())}
     seconds = {SAMPLES: 0.0, "training": 0.0}
     longest = samples = 0.0
+    nothing = Finished(config.ROOT / "none", "none")
     for job in jobs:
         if job.stage not in ("warm-up", "branches", SAMPLES):
             continue
         work = changed(job.work, change, job.family in largest)
-        cost = job_cost(replace(job, work=work), scale, engine, config.ROOT / "none")
+        cost = job_cost(replace(job, work=work), scale, engine, nothing)
         took = cost.gpu_seconds or cost.cpu_seconds
         seconds[SAMPLES if job.stage == SAMPLES else "training"] += took
         longest = max(longest, took)
