@@ -310,6 +310,15 @@ def test_vllm_says_little_as_it_starts(started: tuple[VllmEngine, list[str]]) ->
     assert len(started[1]) <= 4, started[1]
 
 
+def test_vllm_leaves_the_number_of_threads_to_be_set(vllm: VllmEngine) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(before + 1)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_the_cpu_cache_is_what_the_model_can_use_within_a_limit(model_folder: Path) -> None:
     per_token = 2 * 2 * 1 * 32 * 4  # keys and values, layers, heads, head size, bytes
 

@@ -4,11 +4,12 @@ Both draw from token ids, at the same distribution (:class:`settings.Decoding`),
 completion is: the tokenizer's end-of-sequence token ends it and counts, but is not in the text.
 """
 
+import contextlib
 import gc
 import itertools
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,10 @@ class VllmEngine(_Engine):
         super().__init__(model, tokenizer, settings, max_length)
         llm, self._params, self._lora_request = _import_vllm(device)
         on_cpu = device == "cpu"
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):
+        with (
+            warnings.catch_warnings(action="ignore", category=FutureWarning),
+            _number_of_threads_still_settable(),
+        ):
             self._llm = llm(
                 model=str(weights_of(model)),
                 dtype=dtype,
@@ -162,6 +166,16 @@ class VllmEngine(_Engine):
         # one adapter a call: in a call with several, or with none for some, vLLM is wrong on a CPU
         adapter = self._adapters.get(self._loaded)
         return self._llm.generate(prompts, params, lora_request=adapter, use_tqdm=False)
+
+
+@contextlib.contextmanager
+def _number_of_threads_still_settable() -> Iterator[None]:
+    """Put back ``torch.set_num_threads``, which vLLM on a CPU replaces by nothing for good."""
+    before = torch.set_num_threads
+    try:
+        yield
+    finally:
+        torch.set_num_threads = before
 
 
 def _import_vllm(device: str) -> tuple[Any, Any, Any]:
