@@ -13,25 +13,14 @@ import torch
 from compute_aligned import experience, models, rl, sft
 from compute_aligned.grading import REWARDS, Grades
 from compute_aligned.records import Problem
-from compute_aligned.settings import Decoding, Rl, Sft
+from compute_aligned.settings import Sft
 from compute_aligned.strategies import PassAtN, SingleSample
 from compute_aligned.training import read_checkpoint
 
 FINE_TUNING = Sft(
     learning_rate=1e-2, batch_size=4, clip_norm=1.0, checkpoint_every=3, decay="8 steps"
 )
-RL = Rl(
-    steps=6,
-    prompts_per_step=4,
-    group_size=5,
-    rollout=Decoding(temperature=0.8, top_p=0.95, max_new_tokens=5),
-    reward="answer",
-    success_estimate="sequence_probability",
-    kl_weight=0.3,
-    learning_rate=1e-2,
-    clip_norm=1.0,
-    checkpoint_every=2,
-)
+RL = tiny.RL
 
 
 @pytest.fixture(scope="module")

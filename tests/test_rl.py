@@ -13,22 +13,11 @@ from compute_aligned.errors import InputError
 from compute_aligned.experience import Experience, Gains, Objective, Row, Task
 from compute_aligned.grading import REWARDS, Grades
 from compute_aligned.records import RL_STEPS, Problem
-from compute_aligned.settings import Decoding, Rl
+from compute_aligned.settings import Decoding
 from compute_aligned.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
 from compute_aligned.training import batch_indices
 
-SETTINGS = Rl(
-    steps=6,
-    prompts_per_step=4,
-    group_size=5,
-    rollout=Decoding(temperature=0.8, top_p=0.95, max_new_tokens=5),
-    reward="answer",
-    success_estimate="sequence_probability",
-    kl_weight=0.3,
-    learning_rate=1e-2,
-    clip_norm=1.0,
-    checkpoint_every=2,
-)
+SETTINGS = tiny.RL
 PASS_AT_4 = PassAtN(n=4)
 
 

@@ -7,6 +7,7 @@ import torch
 from compute_aligned import models, tokens
 from compute_aligned.model_settings import ScratchModel
 from compute_aligned.records import Problem
+from compute_aligned.settings import Decoding, Rl
 
 SHAPE = ScratchModel(
     vocabulary="0 1 2 3 4 5 6 7 8 9 * =",
@@ -18,6 +19,18 @@ SHAPE = ScratchModel(
 )
 PROTEINS = SHAPE.model_copy(
     update={"vocabulary": "A C D I", "prompt_only": ("Input: ", " \n Output:")}
+)
+RL = Rl(
+    steps=6,
+    prompts_per_step=4,
+    group_size=5,
+    rollout=Decoding(temperature=0.8, top_p=0.95, max_new_tokens=5),
+    reward="answer",
+    success_estimate="sequence_probability",
+    kl_weight=0.3,
+    learning_rate=1e-2,
+    clip_norm=1.0,
+    checkpoint_every=2,
 )
 
 
