@@ -150,7 +150,7 @@ def train(
             batch = [
                 examples[i] for i in batch_indices(step, len(examples), settings.batch_size, seed)
             ]
-            seed_dropout(seed, step)
+            seed_dropout(seed, step, parameters[0].device)
             noise = rival_noise(settings, batch, seed, step)
             record = update(model, optimizer, parameters, batch, strategy, settings, pad, noise)
             progress.steps.append({"step": step, "learning_rate": rate, **record})
