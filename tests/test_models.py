@@ -55,6 +55,59 @@ def test_token_log_probs_are_those_of_one_prefix_at_a_time(temperature: float) -
         assert not found[row, len(completion) :].any()
 
 
+def tokens_in_each_pass(model: Any) -> list[tuple[int, ...]]:
+    """Filled as the model is called."""
+    shapes: list[tuple[int, ...]] = []
+    model.register_forward_pre_hook(
+        lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    return shapes
+
+
+@pytest.mark.parametrize("longest", [1, 7])
+def test_prompts_that_rows_share_are_read_once_and_nothing_else_changes(longest: int) -> None:
+    model, tokenizer = tiny.build(dtype=torch.float64)
+    model.generation_config.suppress_tokens = [3]
+    prompts, completions = ragged(seed=5, rows=12)
+    prompts = [prompts[row % 3] for row in range(12)]
+    completions = [[token for token in c[:longest] if token != 3] or [4] for c in completions]
+    batch = models.collate(prompts, completions, tokenizer.pad_token_id)
+    shapes = tokens_in_each_pass(model)
+
+    def gradient_of(found: torch.Tensor) -> list[torch.Tensor]:
+        found.square().sum().backward()
+        gradient = [p.grad for p in model.parameters()]
+        model.zero_grad()
+        return gradient
+
+    found = models.token_log_probs(model, batch, 0.7)
+    gradient = gradient_of(found)
+    passes = shapes[:]
+    alone = torch.zeros_like(found)
+    for row in range(12):
+        single = models.collate(prompts[row : row + 1], completions[row : row + 1], 0)
+        alone[row, : len(completions[row])] = models.token_log_probs(model, single, 0.7)[0]
+
+    width = max(map(len, completions))
+    assert passes == [(3, max(map(len, prompts))), (12, width - 1)][: 1 if longest == 1 else 2]
+    assert torch.allclose(found, alone, rtol=0, atol=1e-6)  # the softmax runs in float32
+    for shared, single in zip(gradient, gradient_of(alone), strict=True):
+        assert torch.allclose(shared, single, rtol=1e-5, atol=1e-5 * single.abs().max().item())
+
+
+def test_prompts_are_not_shared_where_layers_are_computed_again_for_their_gradient() -> None:
+    model, tokenizer = tiny.build()
+    batch = models.collate([[3, 4]] * 4, [[5, 6]] * 4, tokenizer.pad_token_id)
+    model.gradient_checkpointing_enable()
+    shapes = tokens_in_each_pass(model)
+
+    models.token_log_probs(model, batch)
+    with torch.no_grad():
+        models.token_log_probs(model, batch)
+
+    assert shapes == [(4, 4), (1, 2), (4, 1)]
+
+
 @torch.no_grad()
 def test_a_sequence_log_prob_is_the_sum_over_its_tokens_and_its_end() -> None:
     model, tokenizer = tiny.build()

@@ -82,6 +82,46 @@ def test_rollouts_of_a_prompt_do_not_depend_on_the_others_in_the_batch() -> None
         assert of_prompt(alone, 0) == of_prompt(together, row)
 
 
+def rows_in_each_pass(model: Any) -> list[int]:
+    """Filled as the model is called."""
+    rows: list[int] = []
+    model.register_forward_pre_hook(
+        lambda _, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
+    return rows
+
+
+def test_completions_go_through_the_model_once_for_every_distinct_text() -> None:
+    model, tokenizer = tiny.build()
+    rows = rows_in_each_pass(model)
+    noise = rollout_noise(3, 0, 5, 16, 5)
+
+    found = draw(
+        model, prompts(tokenizer), noise, DECODING, tokenizer.eos_token_id, tokenizer.pad_token_id
+    )
+
+    going_on = [
+        {(row, *c[:length]) for row, group in enumerate(found.completions) for c in group}
+        for length in range(5)
+    ]
+    ends = tokenizer.eos_token_id
+    assert rows == [5, *(len([t for t in texts if t[-1] != ends]) for texts in going_on[1:])]
+    assert rows[1] < 5 * 16 / 2  # the first tokens of a group are often the same
+
+
+def test_equal_noise_gives_equal_completions_from_one_row_a_prompt() -> None:
+    model, tokenizer = tiny.build()
+    rows = rows_in_each_pass(model)
+    noise = rollout_noise(3, 0, 5, 1, 5).expand(5, 7, 5)
+
+    found = draw(model, prompts(tokenizer), noise, DECODING, NOBODY, tokenizer.pad_token_id)
+
+    assert rows == [5] * 5
+    for group, log_p in zip(found.completions, found.log_p.tolist(), strict=True):
+        assert len({tuple(completion) for completion in group}) == 1
+        assert len(set(log_p)) == 1
+
+
 def test_a_model_that_never_ends_is_cut_at_the_limit() -> None:
     model, tokenizer = tiny.build()
     noise = rollout_noise(3, 0, 2, 4, 5)

@@ -107,7 +107,7 @@ def test_a_real_training_has_the_steps_and_tokens_that_were_counted(
 
 def test_flops_are_those_that_torch_counts_but_for_attention_and_the_embedding() -> None:
     shape = ScratchModel(
-        vocabulary="0 1 2",
+        vocabulary="0 1 2 3",
         hidden_size=64,
         intermediate_size=128,
         layers=3,
@@ -115,7 +115,9 @@ def test_flops_are_those_that_torch_counts_but_for_attention_and_the_embedding()
         max_length=32,
     )
     network, tokenizer = models.build(shape, 0, torch.float32)
-    batch = models.collate([[3, 4, 5]] * 10, [[3, 4, 1]] * 10, tokenizer.pad_token_id)
+    # different prompts, of which none can be read for another
+    prompts = [[3, 3 + row % 4, 3 + row // 4] for row in range(10)]
+    batch = models.collate(prompts, [[3, 4, 1]] * 10, tokenizer.pad_token_id)
 
     with FlopCounterMode(display=False) as forward, torch.no_grad():
         models.token_log_probs(network, batch)
@@ -138,7 +140,7 @@ def test_reinforcement_learning_is_counted_by_its_groups() -> None:
     assert work.training_tokens == 5 * 3 * 4 * (6 + 3)
     # drawn by a pass forward a token, learnt forward and backward, asked of the reference forward
     assert work.flops == 1000 * (2 * 180 + 6 * 540 + 2 * 540)
-    assert work.passes == pytest.approx(5 * (1 + 1 / 3) + 5 * 3 / 3)
+    assert work.passes == pytest.approx(5 * 2 * (1 + 1 / 3) + 5 * 3 / 3)
     assert work.memory_bytes == 5 * 4000
 
 
@@ -166,9 +168,11 @@ def test_a_real_run_takes_no_more_passes_and_tokens_than_were_counted(tmp_path: 
     longest = max(len(prompt) for _, prompt in tasks)
     texts = Texts(prompt=longest, completion=RL.rollout.max_new_tokens, record=1, measured=True)
     work = rl_work(RL, len(tasks), texts, MODEL)
-    # a step is one update, one look at the reference, and at most three positions of rollouts
-    taken = RL.steps + (sum(calls.values()) - RL.steps) / 3
-    assert calls["reference"] == RL.steps == len(done.steps) == work.steps
+    # a step is one update and one look at the reference, of the prompts and of what follows them,
+    # and at most three positions of rollouts
+    taken = 2 * RL.steps + (sum(calls.values()) - 2 * RL.steps) / 3
+    assert RL.steps == len(done.steps) == work.steps
+    assert calls["reference"] == 2 * RL.steps
     assert 0.5 * work.passes < taken <= work.passes * (1 + 1e-9)
     drawn = sum(step["tokens"] for step in done.steps)
     assert 0.5 * work.rollout_tokens < drawn <= work.rollout_tokens

@@ -185,17 +185,26 @@ class Batch:
         input_ids: Prompt and completion, (B, P + C).
         attention_mask: 1 where there is a token, (B, P + C).
         completion_mask: 1.0 on the tokens of the completion, (B, C).
+        firsts: A row of each of the D distinct prompts, (D,).
+        prompt_of: Which of these each row has, (B,).
 
     """
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
     completion_mask: torch.Tensor
+    firsts: torch.Tensor
+    prompt_of: torch.Tensor
 
     @property
     def completion_ids(self) -> torch.Tensor:
         """The completions' token ids, (B, C)."""
         return self.input_ids[:, -self.completion_mask.shape[1] :]
+
+    @property
+    def positions(self) -> torch.Tensor:
+        """Counted from the first real token; what padding gets does not matter, but is no -1."""
+        return (self.attention_mask.cumsum(-1) - 1).clamp(min=0)
 
 
 def collate(
@@ -212,8 +221,17 @@ def collate(
         [0] * (before - len(p)) + [1] * (len(p) + len(c)) + [0] * (after - len(c))
         for p, c in zip(prompts, completions, strict=True)
     ]
+    firsts: dict[tuple[int, ...], int] = {}
+    of = [firsts.setdefault(tuple(p), row) for row, p in enumerate(prompts)]
+    places = {row: place for place, row in enumerate(firsts.values())}
     attention = torch.tensor(mask, device=device)
-    return Batch(torch.tensor(rows, device=device), attention, attention[:, before:].float())
+    return Batch(
+        torch.tensor(rows, device=device),
+        attention,
+        attention[:, before:].float(),
+        torch.tensor(list(places), device=device),
+        torch.tensor([places[row] for row in of], device=device),
+    )
 
 
 def suppress(model: Any, logits: torch.Tensor) -> torch.Tensor:
@@ -230,17 +248,51 @@ def completion_logits(model: Any, batch: Batch) -> torch.Tensor:
     Position c is that of the completion's token c; minus infinity for suppressed tokens. Only these
     logits are computed: with a large vocabulary they are most of the memory.
     """
-    length = batch.completion_mask.shape[1]
-    # counted from the first real token; what padding gets does not matter, but -1 is no position
-    positions = (batch.attention_mask.cumsum(-1) - 1).clamp(min=0)
-    logits = model(
+    # layers that are computed again for their gradient keep no cache that rows could share
+    shares = 2 * len(batch.firsts) <= len(batch.prompt_of) and not _recomputes(model)
+    logits = _after_shared_prompts(model, batch) if shares else _in_one_pass(model, batch)
+    return suppress(model, logits).float()
+
+
+def _recomputes(model: Any) -> bool:
+    return torch.is_grad_enabled() and model.is_gradient_checkpointing
+
+
+def _in_one_pass(model: Any, batch: Batch) -> torch.Tensor:
+    """Logits of every completion's tokens, each row with its prompt."""
+    output = model(
         input_ids=batch.input_ids,
         attention_mask=batch.attention_mask,
-        position_ids=positions,
-        logits_to_keep=length + 1,
+        position_ids=batch.positions,
+        logits_to_keep=batch.completion_mask.shape[1] + 1,
         use_cache=False,
-    ).logits[:, :-1]
-    return suppress(model, logits).float()
+    )
+    return output.logits[:, :-1]
+
+
+def _after_shared_prompts(model: Any, batch: Batch) -> torch.Tensor:
+    """The same in two passes: each distinct prompt once, then the completions that follow it."""
+    start = batch.input_ids.shape[1] - batch.completion_mask.shape[1]
+    prompts = model(
+        input_ids=batch.input_ids[batch.firsts, :start],
+        attention_mask=batch.attention_mask[batch.firsts, :start],
+        position_ids=batch.positions[batch.firsts, :start],
+        logits_to_keep=1,
+        use_cache=True,
+    )
+    first = prompts.logits[batch.prompt_of]
+    if batch.completion_mask.shape[1] == 1:
+        return first
+    cache = prompts.past_key_values
+    cache.batch_select_indices(batch.prompt_of)
+    output = model(
+        input_ids=batch.input_ids[:, start:-1],
+        attention_mask=batch.attention_mask[:, :-1],
+        position_ids=batch.positions[:, start:-1],
+        past_key_values=cache,
+        use_cache=True,
+    )
+    return torch.cat([first, output.logits], dim=1)
 
 
 def chosen_log_probs(logits: torch.Tensor, batch: Batch) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """Rollouts of one optimiser batch, drawn from the model that is being trained.
 
-All prompts and the whole group of each go through the model together: a prompt is read once and its
-cache shared out to the group, and completions that have ended leave the batch.
+All prompts and the whole group of each go through the model together, every distinct text once:
+completions share the pass of their prompt, and of each token after it for as long as they agree.
+Where they part the cache is copied, and completions that have ended leave the batch.
 """
 
 from collections.abc import Sequence
@@ -89,19 +90,21 @@ def draw(
         logits_to_keep=1,
     )
     cache = output.past_key_values
-    cache.batch_repeat_interleave(group_size)
-    mask = mask.repeat_interleave(group_size, 0)
-    logits = suppress(model, output.logits[:, -1]).repeat_interleave(group_size, 0)
-    rows = torch.arange(len(noise), device=model.device)
+    logits = suppress(model, output.logits[:, -1])
+    rows = torch.arange(len(noise), device=model.device)  # the completions that go on
+    texts = rows // group_size  # which of the distinct texts so far each of them has
     for position in range(limit):
-        tokens = invert(token_distribution(logits, settings), noise[rows, position])
-        drawn.add(rows, position, tokens, logits)
+        probabilities = token_distribution(logits, settings)
+        tokens = invert(probabilities[texts], noise[rows, position])
+        drawn.add(rows, position, tokens, texts, logits)
         going_on = tokens != eos
         if position + 1 == limit or not going_on.any():
             break
-        if not going_on.all():
-            rows, tokens, mask = rows[going_on], tokens[going_on], mask[going_on]
-            cache.batch_select_indices(going_on.nonzero().squeeze(-1))
+        rows = rows[going_on]
+        parents, tokens, texts = _distinct(texts[going_on], tokens[going_on], logits.shape[-1])
+        if not torch.equal(parents, torch.arange(len(logits), device=model.device)):
+            cache.batch_select_indices(parents)
+            mask = mask[parents]
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
         output = model(
             input_ids=tokens.unsqueeze(-1),
@@ -112,6 +115,23 @@ def draw(
         )
         logits = suppress(model, output.logits[:, -1])
     return drawn.rollouts(num_prompts, group_size, eos)
+
+
+def _distinct(texts: Tensor, tokens: Tensor, vocabulary: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The distinct texts that B completions have after their next token.
+
+    Args:
+        texts: The distinct text that each had before, shape (B,).
+        tokens: The next token of each, shape (B,).
+        vocabulary: Tokens that there are.
+
+    Returns:
+        Of each distinct text the one that it continues and its last token; and the distinct text
+        of each completion, shape (B,).
+
+    """
+    pairs, places = torch.unique(texts * vocabulary + tokens, return_inverse=True)
+    return pairs // vocabulary, pairs % vocabulary, places
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,12 +152,16 @@ class _Drawn:
             torch.zeros(size, dtype=torch.float64, device=device),
         )
 
-    def add(self, rows: Tensor, position: int, tokens: Tensor, logits: Tensor) -> None:
+    def add(
+        self, rows: Tensor, position: int, tokens: Tensor, texts: Tensor, logits: Tensor
+    ) -> None:
+        """Add the next token of each row, drawn at the logits (D, V) of its text."""
         log_probs = torch.log_softmax(logits.double(), dim=-1)
+        entropy = torch.special.entr(log_probs.exp()).sum(-1)
         self.tokens[rows, position] = tokens
         self.lengths[rows] += 1
-        self.log_p[rows] += log_probs.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
-        self.entropy[rows] += torch.special.entr(log_probs.exp()).sum(-1)
+        self.log_p[rows] += log_probs[texts, tokens]
+        self.entropy[rows] += entropy[texts]
 
     def rollouts(self, num_prompts: int, group_size: int, eos: int) -> Rollouts:
         shape = (num_prompts, group_size)

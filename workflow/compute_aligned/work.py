@@ -13,6 +13,7 @@ from compute_aligned.training import steps_per_epoch
 Counts = TypeVar("Counts", bound=Any)  # a dataclass
 
 FORWARD_PASS = FORWARD_FLOPS / (FORWARD_FLOPS + BACKWARD_FLOPS)  # of a pass forward and backward
+UPDATE_PASSES = 2  # of a batch of rollouts: the prompts that they share, and what follows them
 CHECKPOINT_COPIES = 3  # on disk while a job runs: weights and AdamW's two moments
 
 # Bytes on disk, as measured on the laptop scale. Where models or samples are large, they alone
@@ -121,8 +122,9 @@ def sft_work(
 def rl_work(settings: Rl, num_tasks: int, texts: Texts, model: ModelSize) -> Work:
     """A training by reinforcement learning.
 
-    Its passes are an upper bound in two ways: completions that occur several times are learnt from
-    once, and rollouts end as soon as the last of them does.
+    Its passes are an upper bound in three ways: completions that occur several times are drawn and
+    learnt from once, most often after one pass of their prompt, and rollouts end as soon as the
+    last of them does.
 
     Args:
         settings: Steps and groups.
@@ -138,7 +140,7 @@ def rl_work(settings: Rl, num_tasks: int, texts: Texts, model: ModelSize) -> Wor
     learnt = rollouts * (texts.prompt + written)
     references = 1 if settings.kl_weight else 0
     rows = settings.prompts_per_step * settings.group_size
-    updates = settings.steps * _parts(rows, settings.micro_batch_size)
+    updates = settings.steps * _parts(rows, settings.micro_batch_size) * UPDATE_PASSES
     return Work(
         steps=settings.steps,
         training_tokens=learnt,

@@ -178,8 +178,8 @@ def _notes(
         )
     if any(family.rl is not None for family in families.values()):
         yield (
-            "Upper bounds: training tokens of reinforcement learning, where equal rollouts are "
-            "learnt from once."
+            "Upper bounds: tokens of reinforcement learning, where equal rollouts are drawn and "
+            "learnt from once, and share the pass of their prompt."
         )
 
 
