@@ -156,7 +156,11 @@ def test_a_wrong_contrast_is_named_by_its_line(
     [
         ("C1b\t", "C1a\t", "claim C1a is there twice"),
         ("C1b\t", "first\t", "claim"),
-        ("\tsft_passn\t500\tPass@N losses pay", "\tsft_pasn\t500\tPass@N losses pay", "no family 'sft_pasn'"),
+        (
+            "\tsft_passn\t500\tPass@N losses pay",
+            "\tsft_pasn\t500\tPass@N losses pay",
+            "no family 'sft_pasn'",
+        ),
         ("\t500\tPass@N losses pay", "\tmany\tPass@N losses pay", "paper_problems"),
         ("C1b\t", "C1z\t-\t-\tWithout contrasts\nC1b\t", "roles: none"),
     ],

@@ -23,6 +23,7 @@ from compute_aligned.records import (
     OUTCOMES,
     SCORES,
     Problem,
+    each_problem,
     read_json_lines,
     read_problems,
     read_table,
@@ -347,6 +348,16 @@ def test_a_broken_row_is_named_with_its_line(
         read_problems(path)
     assert caught.value.where == f"{path}:3"
     assert problem in caught.value.problem
+
+
+def test_problems_one_by_one_are_read_no_further_than_they_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(ROW) + "\n" + json.dumps(ROW)[:-2])
+    problems = each_problem(path)
+
+    assert next(problems) == Problem.model_validate(ROW)
+    with pytest.raises(InputError, match=r"a\.jsonl:2"):
+        next(problems)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,10 @@ def scoring_job(problems: int = 1000, num_samples: int = SCORED) -> Callable:
                 | {"num_tokens": 2, "finished": True}
                 for i in range(num_samples)
             )
-    asked = [Problem(id=f"p{i}", group="p", prompt="", answer="6") for i in range(problems)]
+    records.write_problems(
+        folder / "problems",
+        (Problem(id=f"p{i}", group="p", prompt="", answer="6") for i in range(problems)),
+    )
 
     def score() -> None:
         assert temporary  # kept until the work is done
@@ -103,7 +106,7 @@ def scoring_job(problems: int = 1000, num_samples: int = SCORED) -> Callable:
             streams.writing(folder / "scores", records.SCORES) as scored,
             streams.writing(folder / "outcomes", records.OUTCOMES) as measured,
         ):
-            for row in scoring.score(batches, asked, "paper"):
+            for row in scoring.score(batches, records.each_problem(folder / "problems"), "paper"):
                 scored.add_rows([row])
                 measured.add_rows(scoring.outcomes([row], ("pass@k",)))
 

@@ -239,9 +239,9 @@ def _reasoning_gym(source: ReasoningGymSource) -> tuple[list[Problem], str]:
 
 def _json_lines(source: JsonlSource) -> tuple[list[Problem], str]:
     path = Path(source.source.removeprefix("jsonl:"))
-    rows = read_json_lines(path)
+    problems = _problems(read_json_lines(path), source.fields)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return _problems(rows, source.fields), f"sha256 {digest}"
+    return problems, f"sha256 {digest}"
 
 
 def _hub(source: HubSource, known_revision: str | None) -> tuple[list[Problem], str]:

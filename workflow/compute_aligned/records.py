@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from compute_aligned.errors import InputError
-from compute_aligned.validation import read_text, validated
+from compute_aligned.validation import read_lines, validated
 
 
 class Problem(BaseModel):
@@ -317,28 +317,37 @@ def write_problems(path: Path, problems: Iterable[Problem]) -> None:
 
 
 def read_problems(path: Path) -> list[Problem]:
-    """Read problems from JSON lines.
+    """All the problems of a file of JSON lines.
 
     Raises:
         InputError: Names the file and line of the first row that is cut, or lacks a key.
 
     """
-    return [validated(Problem, row, where, MEND_ROW) for where, row in read_json_lines(path)]
+    return list(each_problem(path))
 
 
-def read_json_lines(path: Path) -> list[tuple[str, dict]]:
+def each_problem(path: Path) -> Iterator[Problem]:
+    """The problems of a file one by one, where all of them would take too much memory.
+
+    Raises:
+        InputError: As :func:`read_problems`, when it comes to that row.
+
+    """
+    for where, row in read_json_lines(path):
+        yield validated(Problem, row, where, MEND_ROW)
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[str, dict]]:
     """The objects of a JSON-lines file, each with its ``file:line``; blank lines are passed over.
 
     Raises:
         InputError: The file is missing, empty, not UTF-8, or a line is not a JSON object.
 
     """
-    rows = []
-    # not splitlines(): JSON strings may hold U+2028 and its like, which are no ends of lines
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    is_empty = True
+    for where, line in read_lines(path):
         if not line.strip():
             continue
-        where = f"{path}:{number}"
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
@@ -346,7 +355,7 @@ def read_json_lines(path: Path) -> list[tuple[str, dict]]:
             raise InputError(where, problem, MEND_ROW) from None
         if not isinstance(row, dict):
             raise InputError(where, "expected a JSON object", "one {...} a line")
-        rows.append((where, row))
-    if not rows:
+        is_empty = False
+        yield where, row
+    if is_empty:
         raise InputError(path, "the file holds no rows", "check how it was made")
-    return rows

@@ -15,7 +15,7 @@ import hashlib
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -72,7 +72,7 @@ class Engine(Protocol):
 
 def encode(
     tokenizer: Any,
-    problems: Sequence[Problem],
+    problems: Iterable[Problem],
     max_new_tokens: int,
     max_length: int,
     chat_template: bool,
@@ -90,8 +90,9 @@ def encode(
         InputError: A prompt is too long, or has no token for some of its text.
 
     """
-    encoded = encode_prompts(tokenizer, [p.prompt for p in problems], chat_template)
-    prompts = {p.id: ids for p, ids in zip(problems, encoded, strict=True)}
+    texts = {problem.id: problem.prompt for problem in problems}
+    encoded = encode_prompts(tokenizer, list(texts.values()), chat_template)
+    prompts = dict(zip(texts, encoded, strict=True))
     for problem, prompt in prompts.items():
         check_length(f"problem {problem}", len(prompt) + max_new_tokens, max_length)
     return prompts

@@ -115,19 +115,38 @@ def _check_columns(columns: list[str], expected: list[str], where: str) -> None:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, with or without the byte-order mark that some editors put first.
+    """The text of a file, without the byte-order mark that some editors put first.
+
+    Its lines end in a line feed, whatever they end in on disk.
+
+    Raises:
+        InputError: The file is missing, or no UTF-8.
+
+    """
+    text = "".join(line for _, line in read_lines(path))
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """The lines of a file, each with its ``file:line``, without a byte-order mark.
+
+    Only a line feed ends a line: strings in JSON may hold U+2028 and its like.
 
     Raises:
         InputError: The file is missing, or no UTF-8.
 
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        file = path.open("rb")
     except FileNotFoundError:
         raise InputError(path, "the file is missing", "restore it, or check the path") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}:{line}", "not UTF-8 text", "save the file as UTF-8") from None
+    with file:
+        for number, line in enumerate(file, start=1):
+            where = f"{path}:{number}"
+            try:
+                yield where, line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError:
+                raise InputError(where, "not UTF-8 text", "save the file as UTF-8") from None
 
 
 # --- settings -------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def sample(
         folders,
         sampling.encode(
             tokenizer,
-            records.read_problems(problems),
+            records.each_problem(problems),
             settings.sampling.max_new_tokens,
             at.model.max_length,
             at.model.chat_template,
@@ -132,14 +132,13 @@ def score(
 
     settings = config.read_family(scale, family)
     drawn = streams.read_batches(samples, records.SAMPLES, "scoring")
-    asked = records.read_problems(problems)
+    asked = records.each_problem(problems)
     if settings.reward == "answer":
         schema = records.SCORES
         rows = scoring.score(drawn, asked, settings.grader)
     else:
         schema = records.PROTEIN_SCORES
         rows = protein_scores.score(drawn, asked, settings.reward, settings.grader)
-    del asked  # what scoring needs of the problems it has
     with (
         streams.writing(scores, schema) as scored,
         streams.writing(outcomes, records.OUTCOMES) as measured,
