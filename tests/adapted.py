@@ -10,7 +10,7 @@ import tiny
 import torch
 
 from compute_aligned import models
-from compute_aligned.model_settings import Lora, PretrainedModel
+from compute_aligned.configuration.model_settings import Lora, PretrainedModel
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
 LORA = Lora(rank=4, alpha=8, targets=TARGETS)

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from compute_aligned.claim_rows import ClaimRow, ContrastRow
-from compute_aligned.claim_sheets import Claim
-from compute_aligned.confidence import Confidence
+from compute_aligned.configuration.claim_rows import ClaimRow, ContrastRow
+from compute_aligned.statistics.confidence import Confidence
+from compute_aligned.study.claim_sheets import Claim
 
 
 def row(**cells: Any) -> ContrastRow:

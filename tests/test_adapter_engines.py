@@ -12,6 +12,7 @@ import tiny
 import torch
 
 from compute_aligned import models
+from compute_aligned.configuration.settings import Sampling
 from compute_aligned.engines import (
     ENGINES,
     TransformersEngine,
@@ -20,7 +21,6 @@ from compute_aligned.engines import (
     weights_of,
 )
 from compute_aligned.sampling import Engine, Request
-from compute_aligned.settings import Sampling
 
 SETTINGS = Sampling(num_samples=16, temperature=0.8, top_p=0.9, top_k=8, max_new_tokens=4)
 

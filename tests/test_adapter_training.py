@@ -10,12 +10,12 @@ import pytest
 import tiny
 import torch
 
-from compute_aligned import experience, models, rl, sft
+from compute_aligned import models, rl, sft
+from compute_aligned.configuration.settings import Sft
 from compute_aligned.grading import REWARDS, Grades
 from compute_aligned.records import Problem
-from compute_aligned.settings import Sft
 from compute_aligned.strategies import PassAtN, SingleSample
-from compute_aligned.training import read_checkpoint
+from compute_aligned.training import experience, read_checkpoint
 
 FINE_TUNING = Sft(
     learning_rate=1e-2, batch_size=4, clip_norm=1.0, checkpoint_every=3, decay="8 steps"

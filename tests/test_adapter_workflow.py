@@ -13,8 +13,9 @@ import yaml
 from runs import copy_repository, keep_rows, snakemake
 from safetensors.torch import load_file
 
-from compute_aligned import adapters, models
-from compute_aligned.model_settings import ScratchModel
+from compute_aligned import models
+from compute_aligned.configuration.model_settings import ScratchModel
+from compute_aligned.networks import adapters
 
 BRANCHES = {"sft_passn": ["ce", "passn_n16"], "rl_majority": ["standard", "majority_n4_raw"]}
 TABLES = {

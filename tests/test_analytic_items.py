@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from compute_aligned import analytic_figures, analytic_tables, config, fingerprints
+from compute_aligned import config
 from compute_aligned.cli import app
+from compute_aligned.configuration.sheets import PaperItem
+from compute_aligned.configuration.validation import validated
 from compute_aligned.errors import InputError
-from compute_aligned.sheets import PaperItem
-from compute_aligned.validation import validated
+from compute_aligned.paper import analytic_figures, analytic_tables
+from compute_aligned.study import fingerprints
 
 ROW = {
     "item": "table1",

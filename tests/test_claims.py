@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from compute_aligned.claims import Judgement, Verdict, conclude, holm, judge
-from compute_aligned.confidence import mean_confidence
+from compute_aligned.statistics.confidence import mean_confidence
 
 REPRODUCED, CONTRADICTED, NOT_SHOWN, NOT_RUN = (
     Verdict.REPRODUCED,

@@ -10,12 +10,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from compute_aligned import config, fingerprints
+from compute_aligned import config
 from compute_aligned.cli import app
+from compute_aligned.configuration.fields import Settings
+from compute_aligned.configuration.model_settings import PretrainedModel
+from compute_aligned.configuration.settings import Run
 from compute_aligned.errors import InputError
-from compute_aligned.fields import Settings
-from compute_aligned.model_settings import PretrainedModel
-from compute_aligned.settings import Run
+from compute_aligned.study import fingerprints
 
 SCALE = """
 engine: vllm

@@ -9,8 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from compute_aligned import config, diagonal, diagonal_figures, diagonal_tables, items, style
-from compute_aligned.items import Files
+from compute_aligned import config, style
+from compute_aligned.paper import diagonal, diagonal_figures, diagonal_tables, items
+from compute_aligned.paper.items import Files
 from compute_aligned.records import PROTEIN_SCORES, SCORES, write_table
 
 VOTES = config.read_paper_item("table_diagonal_majority")

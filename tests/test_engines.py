@@ -19,6 +19,7 @@ import torch
 from scipy import stats
 
 from compute_aligned import models
+from compute_aligned.configuration.settings import Sampling
 from compute_aligned.engines import (
     CPU_CACHE_LIMIT,
     ENGINES,
@@ -28,7 +29,6 @@ from compute_aligned.engines import (
     cpu_cache_bytes,
 )
 from compute_aligned.sampling import Completion, Engine, Request, sample_family
-from compute_aligned.settings import Sampling
 
 SETTINGS = Sampling(num_samples=32, temperature=0.8, top_p=0.9, top_k=8, max_new_tokens=2)
 # what a checkpoint may bring along, and what must not reach the draws

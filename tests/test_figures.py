@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from compute_aligned import figures, style
+from compute_aligned.configuration.sheets import PaperItem
 from compute_aligned.errors import InputError
 from compute_aligned.figures import spaced_ticks
-from compute_aligned.sheets import PaperItem
 
 ITEM = PaperItem(
     item="figure1",

@@ -1,16 +1,19 @@
+import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import compute_aligned
 
+PACKAGE = compute_aligned.__name__
 PACKAGE_FOLDER = Path(compute_aligned.__file__).parent
 CORE = [
-    *("claims", "confidence", "diagnostics", "estimators", "logmath", "policy", "power"),
-    *("resampling", "rewards", "strategies", "student"),
+    *("claims", "diagnostics", "estimators", "logmath", "policy", "rewards", "strategies"),
+    *("statistics.confidence", "statistics.power", "statistics.resampling", "statistics.student"),
 ]
 EDGES = {"datasets", "pandas", "snakemake", "transformers", "vllm"}
 LIST_MODULES = """
@@ -34,10 +37,43 @@ def test_the_core_imports_neither_edges_nor_upper_layers(name: str) -> None:
 
     assert f"compute_aligned.{name}" in ours
     assert not loaded & EDGES
-    assert ours <= {f"compute_aligned.{core}" for core in [*CORE, "errors"]}
+    assert ours <= {f"compute_aligned.{core}" for core in [*CORE, "errors", "statistics"]}
 
 
 def test_scoring_starts_without_the_libraries_that_train_and_sample() -> None:
     loaded = modules_after_importing("compute_aligned.scoring")
 
     assert not loaded & {"torch", "transformers", "vllm"}
+
+
+def modules_imported_by(path: Path) -> set[str]:
+    """What a file of the package imports of it, anywhere in its text, as ``folder.module``."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
+            inside = node.module.removeprefix(PACKAGE).lstrip(".")
+            found |= {f"{inside}.{alias.name}".lstrip(".") for alias in node.names}
+    return found
+
+
+def test_imports_between_modules_and_folders_go_one_way() -> None:
+    below: dict[str, set[str]] = {}
+    for path in PACKAGE_FOLDER.rglob("*.py"):
+        layer = path.relative_to(PACKAGE_FOLDER).with_suffix("").parts[0]
+        others = {name.split(".")[0] for name in modules_imported_by(path)} - {layer, "__version__"}
+        below.setdefault(layer, set()).update(others)
+
+    order = list(TopologicalSorter(below).static_order())  # raises where there is a circle
+
+    there = {p.stem for p in PACKAGE_FOLDER.iterdir() if p.suffix == ".py" or p.is_dir()}
+    assert set(order) <= there  # or the imports were misread
+    assert order.index("strategies") < order.index("sft") < order.index("cli")
+    assert below["cli"] >= {"config", "reports", "verdicts"}
+
+
+def test_every_folder_says_what_is_in_it() -> None:
+    folders = [p for p in PACKAGE_FOLDER.iterdir() if list(p.glob("*.py"))]
+
+    assert len(folders) > 5
+    for folder in folders:
+        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder

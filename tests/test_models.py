@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from compute_aligned import models
+from compute_aligned.configuration.model_settings import PretrainedModel, ScratchModel
 from compute_aligned.errors import InputError
-from compute_aligned.model_settings import PretrainedModel, ScratchModel
 
 Ids = list[list[int]]
 

@@ -37,7 +37,8 @@ SHOWN = """
 import json, sys
 from pathlib import Path
 from matplotlib.text import Text
-from compute_aligned import config, items
+from compute_aligned import config
+from compute_aligned.paper import items
 
 files = items.Files(outcomes=[Path(sys.argv[1])])
 print(json.dumps({

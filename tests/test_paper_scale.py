@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from compute_aligned import config
-from compute_aligned.model_settings import Lora, PretrainedModel
-from compute_aligned.settings import Decoding, Family, Rl, Sft
-from compute_aligned.sources import HubSource, ProteinPairsSource
+from compute_aligned.configuration.model_settings import Lora, PretrainedModel
+from compute_aligned.configuration.settings import Decoding, Family, Rl, Sft
+from compute_aligned.configuration.sources import HubSource, ProteinPairsSource
 
 MISTRAL, PROTGPT2 = "mistralai/Mistral-7B-Instruct-v0.2", "nferruz/ProtGPT2"
 MATH = {"sft_passn", "sft_majority", "token_margin", "rl_passn", "rl_majority", "sft_to_rl"}

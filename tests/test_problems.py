@@ -15,12 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import compute_aligned
-from compute_aligned.errors import InputError
-from compute_aligned.problems import SPLITS, products, raw_problems, split_problems
-from compute_aligned.proteins import LengthRange, conditional_pairs, pretraining_sequences
-from compute_aligned.records import Problem
-from compute_aligned.settings import Problems
-from compute_aligned.sources import (
+from compute_aligned.configuration.settings import Problems
+from compute_aligned.configuration.sources import (
     GeneratedSource,
     JsonlSource,
     LeadingDigitsSource,
@@ -29,6 +25,10 @@ from compute_aligned.sources import (
     ProteinSequencesSource,
     ReasoningGymSource,
 )
+from compute_aligned.errors import InputError
+from compute_aligned.problems import SPLITS, products, raw_problems, split_problems
+from compute_aligned.proteins import LengthRange, conditional_pairs, pretraining_sequences
+from compute_aligned.records import Problem
 
 
 def groups(split: list[Problem]) -> list[str]:
@@ -489,7 +489,7 @@ READ_ALL = """
 import json, sys
 from compute_aligned.errors import InputError
 from compute_aligned.problems import raw_problems
-from compute_aligned.sources import HubSource
+from compute_aligned.configuration.sources import HubSource
 answers = []
 for source, known in json.loads(sys.argv[1]):
     try:

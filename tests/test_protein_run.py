@@ -6,7 +6,8 @@ import jobs
 import numpy as np
 import pytest
 
-from compute_aligned import config, protein_scores, records
+from compute_aligned import config, records
+from compute_aligned.paper import protein_scores
 from compute_aligned.rewards import INVALID_REWARD, conditional_reward, unconditional_reward
 
 SOURCES = {

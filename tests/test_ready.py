@@ -9,11 +9,12 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from compute_aligned import config, machine
+from compute_aligned import config
 from compute_aligned.cli.ready import ready
+from compute_aligned.configuration.settings import Scale
 from compute_aligned.errors import InputError
-from compute_aligned.model_size import ModelSize
-from compute_aligned.settings import Scale
+from compute_aligned.networks import machine
+from compute_aligned.networks.model_size import ModelSize
 
 FAMILY = "sft_to_rl"  # of the smoke scale, from a checkpoint here, and without a warm-up
 

@@ -8,14 +8,15 @@ import pytest
 import tiny
 import torch
 
-from compute_aligned import experience, rl
+from compute_aligned import rl
+from compute_aligned.configuration.settings import Decoding
 from compute_aligned.errors import InputError
-from compute_aligned.experience import Experience, Gains, Objective, Row, Task
 from compute_aligned.grading import REWARDS, Grades
 from compute_aligned.records import RL_STEPS, Problem
-from compute_aligned.settings import Decoding
 from compute_aligned.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
-from compute_aligned.training import batch_indices
+from compute_aligned.training import experience
+from compute_aligned.training.experience import Experience, Gains, Objective, Row, Task
+from compute_aligned.training.optimisation import batch_indices
 
 SETTINGS = tiny.RL
 PASS_AT_4 = PassAtN(n=4)

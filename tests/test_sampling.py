@@ -10,12 +10,12 @@ import pytest
 import tiny
 
 from compute_aligned import records, sampling
+from compute_aligned.configuration.settings import Sampling
 from compute_aligned.engines import TransformersEngine
 from compute_aligned.errors import InputError
 from compute_aligned.records import SAMPLES, Problem
 from compute_aligned.sampling import Completion, Prompts, Request, sample_family
 from compute_aligned.seeds import problem_seed
-from compute_aligned.settings import Sampling
 
 SETTINGS = Sampling(num_samples=3, temperature=0.8, max_new_tokens=4, block_size=2)
 PROMPTS: Prompts = {f"p{i}": [3 + i, 4 + i] for i in range(5)}  # three blocks

@@ -8,7 +8,7 @@ import yaml
 from runs import ROOT, snakemake
 
 from compute_aligned import config
-from compute_aligned.workload import plan
+from compute_aligned.runs.workload import plan
 
 SCALES = sorted(path.stem for path in (config.CONFIG / "scales").glob("*.yaml"))
 

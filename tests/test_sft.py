@@ -17,9 +17,9 @@ import tiny
 import torch
 
 from compute_aligned import models, records, sft
+from compute_aligned.configuration.settings import Sft
 from compute_aligned.errors import InputError
 from compute_aligned.records import Problem
-from compute_aligned.settings import Sft
 from compute_aligned.strategies import (
     BestOfN,
     MajorityVote,
@@ -27,7 +27,7 @@ from compute_aligned.strategies import (
     SingleSample,
     Strategy,
 )
-from compute_aligned.training import batch_indices
+from compute_aligned.training.optimisation import batch_indices
 
 NO_CLIP = 1e9
 MARGIN = {"margin_share": 0.25, "rival_tokens": 3}

@@ -8,11 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compute_aligned import config, reported, tables
+from compute_aligned import config, tables
+from compute_aligned.configuration.sheets import PaperItem
 from compute_aligned.errors import InputError
-from compute_aligned.panels import Cell, Panel, Sheet, escape_latex, escape_markdown, to_latex
-from compute_aligned.reported import DISPLAY, paper_values, read_reported
-from compute_aligned.sheets import PaperItem
+from compute_aligned.layout.panels import (
+    Cell,
+    Panel,
+    Sheet,
+    escape_latex,
+    escape_markdown,
+    to_latex,
+)
+from compute_aligned.study import reported
+from compute_aligned.study.reported import DISPLAY, paper_values, read_reported
 
 ITEM = PaperItem(
     item="table2",

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from compute_aligned import config, records
 from compute_aligned.cli import app
+from compute_aligned.configuration.settings import Rl, Run
 from compute_aligned.errors import InputError
-from compute_aligned.settings import Rl, Run
 
 FAMILY = ["--scale", "smoke", "--family", "rl_majority", "--seed", "0"]
 PACKAGE_FOLDER = config.ROOT / "workflow"

@@ -6,9 +6,9 @@ import pytest
 from benchmarks.what_if import Change, changed, total
 
 from compute_aligned import config
-from compute_aligned.cost import job_seconds
-from compute_aligned.work import Work
-from compute_aligned.workload import plan
+from compute_aligned.runs.cost import job_seconds
+from compute_aligned.runs.work import Work
+from compute_aligned.runs.workload import plan
 
 SCALE = config.read_scale("laptop")
 FAMILIES = ["sft_passn", "sft_majority"]  # the larger model is the first's

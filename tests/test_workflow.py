@@ -14,12 +14,14 @@ import pytest
 from html_cells import tables_of
 from runs import ROOT, copy_repository, snakemake
 
-from compute_aligned import captions, config, reporting
-from compute_aligned.benchmarks import read_benchmark
-from compute_aligned.claim_page import GLANCE
-from compute_aligned.cost import lines
-from compute_aligned.finished import Finished
-from compute_aligned.workload import plan
+from compute_aligned import config
+from compute_aligned.layout import captions
+from compute_aligned.reports import reporting
+from compute_aligned.runs.benchmarks import read_benchmark
+from compute_aligned.runs.cost import lines
+from compute_aligned.runs.finished import Finished
+from compute_aligned.runs.workload import plan
+from compute_aligned.verdicts.claim_page import GLANCE
 
 TARGETS = [
     "results/smoke/tables/table2.csv",

@@ -4,10 +4,11 @@ from typing import Any
 
 import torch
 
-from compute_aligned import models, tokens
-from compute_aligned.model_settings import ScratchModel
+from compute_aligned import models
+from compute_aligned.configuration.model_settings import ScratchModel
+from compute_aligned.configuration.settings import Decoding, Rl
+from compute_aligned.networks import tokens
 from compute_aligned.records import Problem
-from compute_aligned.settings import Decoding, Rl
 
 SHAPE = ScratchModel(
     vocabulary="0 1 2 3 4 5 6 7 8 9 * =",

@@ -22,12 +22,12 @@ from typing import Any
 from benchmarks import rl_step, sft_step
 from benchmarks.compare import Comparison, Way, clocked
 from compute_aligned import models, rl, sft
-from compute_aligned.experience import Objective
+from compute_aligned.configuration.settings import Duration
 from compute_aligned.grading import REWARDS
 from compute_aligned.progress import notice
 from compute_aligned.records import Problem
-from compute_aligned.settings import Duration
 from compute_aligned.strategies import SingleSample
+from compute_aligned.training.experience import Objective
 
 COMMON = {  # of both trainers: nothing is written, reported or recomputed
     "use_cpu": True,

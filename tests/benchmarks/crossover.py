@@ -12,9 +12,9 @@ import torch
 
 from benchmarks.compare import Comparison, Way, clocked
 from compute_aligned import config, models
+from compute_aligned.configuration.settings import Sampling
 from compute_aligned.engines import ENGINES
 from compute_aligned.sampling import Completion, Request
-from compute_aligned.settings import Sampling
 
 FAMILY = "sft_passn"
 SEED = 100

@@ -36,9 +36,10 @@ from benchmarks.gpu_steps import (
     sampling,
     training,
 )
-from compute_aligned import config, machine, provenance
+from compute_aligned import config, provenance
+from compute_aligned.configuration.model_settings import PretrainedModel
 from compute_aligned.errors import InputError
-from compute_aligned.model_settings import PretrainedModel
+from compute_aligned.networks import machine
 from compute_aligned.records import write_text
 
 FOLDER = config.ROOT / "results" / "gpu"

@@ -16,14 +16,16 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
-from compute_aligned import config, experience, models, precision, rl, sft
-from compute_aligned.experience import Objective, Task
-from compute_aligned.model_settings import PretrainedModel, ScratchModel
+from compute_aligned import config, models, rl, sft
+from compute_aligned.configuration.model_settings import PretrainedModel, ScratchModel
+from compute_aligned.configuration.settings import Family, Rl, Sft
+from compute_aligned.networks import precision
+from compute_aligned.networks.scratch import build_tokenizer
 from compute_aligned.records import Problem
-from compute_aligned.scratch import build_tokenizer
-from compute_aligned.settings import Family, Rl, Sft
 from compute_aligned.strategies import parse_strategy
-from compute_aligned.training import adamw
+from compute_aligned.training import experience
+from compute_aligned.training.experience import Objective, Task
+from compute_aligned.training.optimisation import adamw
 
 SEED = 100
 # any text will do: it is measured how fast tokens are, not which

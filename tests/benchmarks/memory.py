@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from benchmarks.compare import Comparison, Way
-from compute_aligned import config, experience, models, records, rl, rollouts, scoring, sft, streams
+from compute_aligned import config, models, records, rl, scoring, sft, streams
 from compute_aligned.records import Problem
 from compute_aligned.strategies import PassAtN
-from compute_aligned.training import adamw
+from compute_aligned.training import experience, rollouts
+from compute_aligned.training.optimisation import adamw
 
 FAMILY = "rl_passn"
 SEED = 100

@@ -13,15 +13,16 @@ import torch
 from torch import Tensor
 
 from benchmarks.compare import Comparison, Way, clocked
-from compute_aligned import config, experience, models, problems, rl
+from compute_aligned import config, models, problems, rl
 from compute_aligned.answers import extract_answer
-from compute_aligned.decoding import invert, token_distribution
-from compute_aligned.experience import Objective, Task
+from compute_aligned.configuration.settings import Rl
 from compute_aligned.grading import REWARDS
-from compute_aligned.rollouts import rollout_noise
-from compute_aligned.settings import Rl
+from compute_aligned.networks.decoding import invert, token_distribution
 from compute_aligned.strategies import PassAtN
-from compute_aligned.training import adamw
+from compute_aligned.training import experience
+from compute_aligned.training.experience import Objective, Task
+from compute_aligned.training.optimisation import adamw
+from compute_aligned.training.rollouts import rollout_noise
 
 FAMILY = "rl_passn"
 N = 4

@@ -16,11 +16,11 @@ from scipy import stats
 
 from benchmarks.compare import Comparison, Way, children_seconds, clocked
 from compute_aligned import config, models, problems
+from compute_aligned.configuration.settings import Sampling
 from compute_aligned.engines import ENGINES
 from compute_aligned.records import Problem
 from compute_aligned.sampling import Request, encode
 from compute_aligned.seeds import problem_seed
-from compute_aligned.settings import Sampling
 
 FAMILY = "sft_passn"
 SEED = 100

@@ -12,9 +12,9 @@ import torch
 
 from benchmarks.compare import Comparison, Way, clocked
 from compute_aligned import config, models, problems, sft
-from compute_aligned.settings import Sft
+from compute_aligned.configuration.settings import Sft
 from compute_aligned.strategies import MajorityVote, PassAtN, SingleSample, Strategy
-from compute_aligned.training import adamw
+from compute_aligned.training.optimisation import adamw
 
 FAMILY = "sft_passn"
 SEED = 100

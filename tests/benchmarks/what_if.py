@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from compute_aligned import config
-from compute_aligned.cost import job_cost
-from compute_aligned.finished import Finished
-from compute_aligned.jobs import Job
-from compute_aligned.model_size import parameters
-from compute_aligned.settings import Engine, Scale
-from compute_aligned.work import Work
-from compute_aligned.workload import plan
+from compute_aligned.configuration.settings import Engine, Scale
+from compute_aligned.networks.model_size import parameters
+from compute_aligned.runs.cost import job_cost
+from compute_aligned.runs.finished import Finished
+from compute_aligned.runs.jobs import Job
+from compute_aligned.runs.work import Work
+from compute_aligned.runs.workload import plan
 
 HOUR = 3600
 SAMPLES = "samples"

@@ -26,8 +26,8 @@ from typing import Literal
 
 import numpy as np
 
-from compute_aligned.confidence import Confidence, FloatArray, Interval
-from compute_aligned.power import LEVEL, detectable_effect
+from compute_aligned.statistics.confidence import Confidence, FloatArray, Interval
+from compute_aligned.statistics.power import LEVEL, detectable_effect
 
 Direction = Literal["above", "below", "equal"]
 EQUAL_WITHIN = 2.0  # percentage points

@@ -13,11 +13,10 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from compute_aligned.claim_rows import ClaimRow, ContrastRow
-from compute_aligned.errors import InputError
-from compute_aligned.lineage import FROM_WARMUP, check_starts
-from compute_aligned.model_settings import PretrainedModel
-from compute_aligned.settings import (
+from compute_aligned.configuration.claim_rows import ClaimRow, ContrastRow
+from compute_aligned.configuration.lineage import FROM_WARMUP, check_starts
+from compute_aligned.configuration.model_settings import PretrainedModel
+from compute_aligned.configuration.settings import (
     Family,
     Rl,
     Run,
@@ -25,9 +24,10 @@ from compute_aligned.settings import (
     Sft,
     budgets_up_to,
 )
-from compute_aligned.sheets import BranchRow, PaperItem
-from compute_aligned.sources import JsonlSource, Source
-from compute_aligned.validation import near, read_sheet, read_yaml, validated
+from compute_aligned.configuration.sheets import BranchRow, PaperItem
+from compute_aligned.configuration.sources import JsonlSource, Source
+from compute_aligned.configuration.validation import near, read_sheet, read_yaml, validated
+from compute_aligned.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from transformers import AutoConfig, GenerationConfig
 
-from compute_aligned import adapters
-from compute_aligned.checkpoints import local_folder
+from compute_aligned.configuration.settings import Sampling
 from compute_aligned.errors import InputError
 from compute_aligned.models import base_of, load
-from compute_aligned.rollouts import draw
+from compute_aligned.networks import adapters
+from compute_aligned.networks.checkpoints import local_folder
+from compute_aligned.networks.tokens import decode_completions
 from compute_aligned.sampling import Completion, Engine, Request
-from compute_aligned.settings import Sampling
-from compute_aligned.tokens import decode_completions
+from compute_aligned.training.rollouts import draw
 
 MAX_SEQUENCES = 512  # completions that vLLM works on at the same time
 CPU_BLOCK = 128  # tokens; vLLM hands out its cache in such blocks on CPU

@@ -16,10 +16,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from compute_aligned import config, style
-from compute_aligned.forms import chosen, register
+from compute_aligned.configuration.sheets import PaperItem
 from compute_aligned.records import replacing
-from compute_aligned.reported import DISPLAY, beside_paper, paper_values
-from compute_aligned.sheets import PaperItem
+from compute_aligned.study.forms import chosen, register
+from compute_aligned.study.reported import DISPLAY, beside_paper, paper_values
 
 MARGIN = 0.05  # of a panel's height, above and below what it shows
 

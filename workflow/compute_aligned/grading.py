@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from compute_aligned.answers import extract_answer, graded_votes
+from compute_aligned.configuration.settings import RewardName
 from compute_aligned.records import Problem
 from compute_aligned.rewards import INVALID_REWARD, conditional_reward, unconditional_reward
-from compute_aligned.settings import RewardName
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from compute_aligned import adapters, checkpoints, scratch
+from compute_aligned.configuration.model_settings import PretrainedModel, ScratchModel
 from compute_aligned.errors import InputError
-from compute_aligned.model_settings import PretrainedModel, ScratchModel
+from compute_aligned.networks import adapters, checkpoints, scratch
 
 # one bar a job, not one a file
 disable_progress_bar()

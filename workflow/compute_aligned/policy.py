@@ -1,7 +1,8 @@
 """The policy update of one collected batch: advantages, losses, KL penalty (PAPER section 2).
 
 The loss is ``-mean(stopgrad(A * w) * sum of completion token log-probs) + beta * KL``. The weights
-w come from :mod:`compute_aligned.update_weights`; everything else is here, as pure functions.
+w come from :mod:`compute_aligned.training.update_weights`; everything else is here, as pure
+functions.
 
 Shapes: P prompts and M rollouts of each (a group); B sequences, usually P * M, of T tokens. A mask,
 bool, shape (B, T), is true on completion tokens, EOS included, and false on prompt and padding.

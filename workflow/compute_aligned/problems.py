@@ -12,11 +12,8 @@ from itertools import combinations_with_replacement, product
 from pathlib import Path
 from typing import Any
 
-from compute_aligned.errors import InputError, in_brief
-from compute_aligned.proteins import LengthRange, conditional_pairs, pretraining_sequences
-from compute_aligned.records import MEND_ROW, Problem, read_json_lines
-from compute_aligned.settings import Problems
-from compute_aligned.sources import (
+from compute_aligned.configuration.settings import Problems
+from compute_aligned.configuration.sources import (
     GeneratedSource,
     HubSource,
     JsonlSource,
@@ -28,7 +25,10 @@ from compute_aligned.sources import (
     RowKey,
     Source,
 )
-from compute_aligned.validation import near, validated
+from compute_aligned.configuration.validation import near, validated
+from compute_aligned.errors import InputError, in_brief
+from compute_aligned.proteins import LengthRange, conditional_pairs, pretraining_sequences
+from compute_aligned.records import MEND_ROW, Problem, read_json_lines
 
 SPLITS = ("train", "rl", "validation", "test")
 

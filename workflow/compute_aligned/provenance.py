@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from compute_aligned import __version__
+from compute_aligned.configuration.validation import read_text
 from compute_aligned.errors import InputError
 from compute_aligned.records import write_text
-from compute_aligned.validation import read_text
 
 PACKAGES = (
     "accelerate",

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from compute_aligned.configuration.validation import read_lines, validated
 from compute_aligned.errors import InputError
-from compute_aligned.validation import read_lines, validated
 
 
 class Problem(BaseModel):

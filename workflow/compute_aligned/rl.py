@@ -17,9 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compute_aligned.adapters import recomputing
+from compute_aligned.configuration.settings import Rl
 from compute_aligned.errors import InputError
-from compute_aligned.experience import (
+from compute_aligned.models import Batch, collate, token_log_probs
+from compute_aligned.networks.adapters import recomputing
+from compute_aligned.policy import clipped_ratio_loss, kl_penalty, policy_gradient_loss
+from compute_aligned.progress import track
+from compute_aligned.training.experience import (
     Objective,
     Row,
     Task,
@@ -28,11 +32,7 @@ from compute_aligned.experience import (
     record,
     weigh,
 )
-from compute_aligned.models import Batch, collate, token_log_probs
-from compute_aligned.policy import clipped_ratio_loss, kl_penalty, policy_gradient_loss
-from compute_aligned.progress import track
-from compute_aligned.settings import Rl
-from compute_aligned.training import (
+from compute_aligned.training.optimisation import (
     adamw,
     batch_indices,
     fingerprint,
@@ -40,7 +40,7 @@ from compute_aligned.training import (
     restore_checkpoint,
     save_checkpoint,
 )
-from compute_aligned.update_weights import RewardHistory
+from compute_aligned.training.update_weights import RewardHistory
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,16 +22,16 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from compute_aligned import adapters
+from compute_aligned.configuration.model_settings import PretrainedModel
+from compute_aligned.configuration.settings import Sampling
 from compute_aligned.errors import InputError
-from compute_aligned.model_settings import PretrainedModel
 from compute_aligned.models import base_of
+from compute_aligned.networks import adapters
+from compute_aligned.networks.tokens import check_length, encode_prompts
 from compute_aligned.progress import notice, track
 from compute_aligned.records import SAMPLES, Problem, read_table, write_table
 from compute_aligned.seeds import problem_seed
-from compute_aligned.settings import Sampling
 from compute_aligned.shards import WHOLE, Shard
-from compute_aligned.tokens import check_length, encode_prompts
 
 Prompts = dict[str, list[int]]  # problem id to the token ids of its prompt
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from compute_aligned.answers import extract_answer, graded_votes
+from compute_aligned.configuration.settings import Metric, budgets_up_to
 from compute_aligned.errors import InputError
 from compute_aligned.estimators import expected_max, maj_at_ks, pass_at_k, plurality_correct
 from compute_aligned.records import SAMPLES, Problem
 from compute_aligned.seeds import problem_seed
-from compute_aligned.settings import Metric, budgets_up_to
 
 
 def score(

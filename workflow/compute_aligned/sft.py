@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from compute_aligned.configuration.settings import Sft
 from compute_aligned.errors import InputError
-from compute_aligned.margins import sequence_losses, step_noise
 from compute_aligned.models import (
     Batch,
     chosen_log_probs,
     collate,
     completion_logits,
 )
+from compute_aligned.networks.tokens import check_length, encode_completions, encode_prompts
 from compute_aligned.progress import notice, track
 from compute_aligned.records import Problem
-from compute_aligned.settings import Sft
 from compute_aligned.strategies import Strategy
-from compute_aligned.tokens import check_length, encode_completions, encode_prompts
-from compute_aligned.training import (
+from compute_aligned.training.margins import sequence_losses, step_noise
+from compute_aligned.training.optimisation import (
     adamw,
     batch_indices,
     fingerprint,

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from compute_aligned import config, grids, panels
-from compute_aligned.captions import count
-from compute_aligned.forms import chosen, register
-from compute_aligned.panels import MISSING, Cell, Panel, Sheet
-from compute_aligned.reported import DISPLAY, beside_paper, paper_values
-from compute_aligned.sheets import PaperItem
+from compute_aligned import config
+from compute_aligned.configuration.sheets import PaperItem
+from compute_aligned.layout import grids, panels
+from compute_aligned.layout.captions import count
+from compute_aligned.layout.panels import MISSING, Cell, Panel, Sheet
+from compute_aligned.study.forms import chosen, register
+from compute_aligned.study.reported import DISPLAY, beside_paper, paper_values
 
 
 @dataclass(frozen=True)

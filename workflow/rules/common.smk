@@ -8,10 +8,11 @@ from snakemake.exceptions import WorkflowError
 PACKAGE = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE))
 
-from compute_aligned import captions, claim_sheets, fingerprints, scope
+from compute_aligned.layout import captions
+from compute_aligned.study import claim_sheets, fingerprints, scope
 from compute_aligned import config as study
 from compute_aligned.errors import InputError
-from compute_aligned.model_settings import PretrainedModel
+from compute_aligned.configuration.model_settings import PretrainedModel
 
 try:
     RUN = study.read_run(config)

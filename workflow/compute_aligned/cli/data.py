@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from compute_aligned import config, fingerprints, provenance, records
+from compute_aligned import config, provenance, records
 from compute_aligned.cli.options import Family, Scale, Seed
+from compute_aligned.study import fingerprints
 
 
 def fetch(
@@ -40,7 +41,7 @@ def fetch_model(
     out: Annotated[Path, typer.Option(help="Where the record of it goes.")],
 ) -> None:
     """Have the checkpoint that families start from on this machine, and record its revision."""
-    from compute_aligned import checkpoints
+    from compute_aligned.networks import checkpoints
 
     settings = config.read_checkpoint(scale, checkpoint)
     revision_file = out.with_suffix(".revision")  # stays, as for a source of problems

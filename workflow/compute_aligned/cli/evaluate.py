@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import typer
 
-from compute_aligned import config, fingerprints, provenance, records, streams
+from compute_aligned import config, provenance, records, streams
 from compute_aligned.cli.options import Device, Family, Fetched, Problems, Scale, Seed, named
 from compute_aligned.cli.ready import ready
+from compute_aligned.configuration.model_settings import PretrainedModel
 from compute_aligned.errors import InputError
-from compute_aligned.model_settings import PretrainedModel
+from compute_aligned.study import fingerprints
 
 
 def sample(
@@ -41,9 +42,10 @@ def sample(
     """
     import torch
 
-    from compute_aligned import adapters, models, sampling
+    from compute_aligned import models, sampling
     from compute_aligned.engines import ENGINES
     from compute_aligned.locks import sole_maker
+    from compute_aligned.networks import adapters
 
     context.with_resource(sole_maker(out))
     torch.set_num_threads(1)  # so that the bytes of a result repeat
@@ -128,7 +130,8 @@ def score(
     outcomes: Annotated[Path, typer.Option(help="Where the metrics go.")],
 ) -> None:
     """Grade samples, and compute every metric of every problem at every budget."""
-    from compute_aligned import protein_scores, scoring
+    from compute_aligned import scoring
+    from compute_aligned.paper import protein_scores
 
     settings = config.read_family(scale, family)
     drawn = streams.read_batches(samples, records.SAMPLES, "scoring")

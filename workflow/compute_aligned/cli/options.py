@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from compute_aligned import settings
+from compute_aligned.configuration import settings
 from compute_aligned.errors import InputError
 
 Scale = Annotated[str, typer.Option(help="A file of config/scales/, without .yaml.")]

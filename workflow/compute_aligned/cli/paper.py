@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from compute_aligned import claim_sheets, config, fingerprints, provenance, records
+from compute_aligned import config, provenance, records
 from compute_aligned.cli.options import Item, Outcomes, Scale, Scores, Steps, grouped, named
-from compute_aligned.sheets import PaperItem
+from compute_aligned.configuration.sheets import PaperItem
+from compute_aligned.study import claim_sheets, fingerprints
 
 
 def table(
@@ -23,7 +24,7 @@ def table(
     steps: Steps = None,
 ) -> None:
     """Make one table of the paper."""
-    from compute_aligned import items
+    from compute_aligned.paper import items
 
     row = config.read_paper_item(item)
     files = items.Files(outcomes or [], scores or [], named("--steps", steps or []))
@@ -45,7 +46,8 @@ def figure(
     steps: Steps = None,
 ) -> None:
     """Draw one figure of the paper."""
-    from compute_aligned import figures, items
+    from compute_aligned import figures
+    from compute_aligned.paper import items
 
     row = config.read_paper_item(item)
     files = items.Files(outcomes or [], scores or [], named("--steps", steps or []))
@@ -68,13 +70,13 @@ def claims(
     ] = None,
 ) -> None:
     """Judge the paper's claims on what was run: verdicts, their contrasts, a figure of them."""
-    from compute_aligned import (
+    from compute_aligned import figures
+    from compute_aligned.verdicts import (
         claim_evidence,
         claim_figure,
         claim_page,
         claim_review,
         claim_tables,
-        figures,
     )
 
     measured = grouped("--outcomes", outcomes or [])
@@ -100,7 +102,7 @@ def claims(
 
 def reference(scale: Scale = "laptop") -> None:
     """Copy a finished run's verdicts, tables and figures to results/reference/, and quote them."""
-    from compute_aligned.reference import publish
+    from compute_aligned.reports.reference import publish
 
     for path in publish(scale, config.ROOT):
         typer.echo(path)

@@ -26,10 +26,10 @@ def cost(
     block throughput. What a job took is in results/{scale}/benchmarks/, its CPU time in its record
     of provenance; the ratio is the estimate over that.
     """
-    from compute_aligned import cost_tables
-    from compute_aligned.cost import lines
-    from compute_aligned.finished import Finished
-    from compute_aligned.workload import plan
+    from compute_aligned.runs import cost_tables
+    from compute_aligned.runs.cost import lines
+    from compute_aligned.runs.finished import Finished
+    from compute_aligned.runs.workload import plan
 
     given = {"scale": scale, "seeds": seeds, "device": device}
     run = config.read_run({key: value for key, value in given.items() if value})

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from compute_aligned import checkpoints, config, machine
-from compute_aligned.model_settings import Model, PretrainedModel
-from compute_aligned.model_size import ModelSize, model_size
-from compute_aligned.settings import Device
+from compute_aligned import config
+from compute_aligned.configuration.model_settings import Model, PretrainedModel
+from compute_aligned.configuration.settings import Device
+from compute_aligned.networks import checkpoints, machine
+from compute_aligned.networks.model_size import ModelSize, model_size
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from compute_aligned import config, fingerprints, provenance, records
+from compute_aligned import config, provenance, records
 from compute_aligned.cli.options import Scale, Seeds
-from compute_aligned.settings import Run
+from compute_aligned.configuration.settings import Run
+from compute_aligned.study import fingerprints
 
 Page = Annotated[Path, typer.Option(help="Where the page goes.")]
 
@@ -19,9 +20,9 @@ def describe(
     engine: Annotated[str | None, typer.Option(help="In place of the scale's.")] = None,
 ) -> None:
     """Say what was run: the resolved configuration, and the environment that jobs recorded."""
-    from compute_aligned import description
-    from compute_aligned.finished import Finished
-    from compute_aligned.jobs import jobs_of
+    from compute_aligned.reports import description
+    from compute_aligned.runs.finished import Finished
+    from compute_aligned.runs.jobs import jobs_of
 
     run = _run(scale, seeds, engine)
     finished = Finished(config.ROOT, scale)
@@ -38,9 +39,9 @@ def describe(
 
 def timings(scale: Scale, html: Page, seeds: Seeds = None) -> None:
     """Say how long each step of a run took."""
-    from compute_aligned import timings as times
-    from compute_aligned.finished import Finished
-    from compute_aligned.jobs import jobs_of
+    from compute_aligned.reports import timings as times
+    from compute_aligned.runs.finished import Finished
+    from compute_aligned.runs.jobs import jobs_of
 
     jobs = [
         job
@@ -58,7 +59,7 @@ def report(
     ] = None,
 ) -> None:
     """Build results/{scale}/report.html from a finished run; nothing is run for it."""
-    from compute_aligned.reporting import build
+    from compute_aligned.reports.reporting import build
 
     run = config.read_run({"scale": scale} if scale else {})
     config.check(run)

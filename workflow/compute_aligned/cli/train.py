@@ -5,14 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from compute_aligned import config, fingerprints, provenance, records
+from compute_aligned import config, provenance, records
 from compute_aligned.cli.options import Device, Family, Fetched, Problems, Scale, Seed
 from compute_aligned.cli.ready import Ready, ready
 from compute_aligned.config import WARMUP
+from compute_aligned.configuration.model_settings import Model, PretrainedModel
+from compute_aligned.configuration.settings import Rl
 from compute_aligned.errors import InputError
-from compute_aligned.model_settings import Model, PretrainedModel
-from compute_aligned.model_size import ModelSize
-from compute_aligned.settings import Rl
+from compute_aligned.networks.model_size import ModelSize
+from compute_aligned.study import fingerprints
 
 
 def train_sft(
@@ -31,8 +32,9 @@ def train_sft(
     """Train a family's warm-up, or a branch from its start, by supervised fine-tuning."""
     import torch
 
-    from compute_aligned import models, precision, sft
+    from compute_aligned import models, sft
     from compute_aligned.locks import sole_maker
+    from compute_aligned.networks import precision
     from compute_aligned.strategies import parse_strategy
 
     context.with_resource(sole_maker(model))
@@ -110,9 +112,11 @@ def train_rl(
     """Train a branch from its start, the warm-up or another branch, by reinforcement learning."""
     import torch
 
-    from compute_aligned import experience, models, precision, rl
+    from compute_aligned import models, rl
     from compute_aligned.locks import sole_maker
+    from compute_aligned.networks import precision
     from compute_aligned.strategies import parse_strategy
+    from compute_aligned.training import experience
 
     context.with_resource(sole_maker(model))
     torch.set_num_threads(1)  # so that the bytes of a result repeat

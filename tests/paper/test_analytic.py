@@ -1,0 +1,288 @@
+import itertools
+import math
+from collections.abc import Callable
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from own_strategy import SecondTry
+from scipy.integrate import quad
+
+from compute_aligned.errors import InputError
+from compute_aligned.paper.analytic import (
+    BUDGETS,
+    PAPER_KINDS,
+    TRAINED,
+    evaluate,
+    further_strategies,
+    pivotal_variances,
+    unit_crossings,
+    weight_alignment,
+    weight_values,
+)
+from compute_aligned.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
+
+INSIDE = np.linspace(0, 1, 501)[1:-1]
+
+
+def slope(function: Callable[[mpmath.mpf], mpmath.mpf], at: float) -> float:
+    with mpmath.workdps(150):
+        return float(mpmath.diff(function, at))
+
+
+# --- values ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", [*TRAINED, SecondTry(chance=0.5)], ids=repr)
+def test_the_rl_weight_integrates_to_one(strategy: Strategy) -> None:
+    # Gauss-Legendre with 64 nodes is exact for polynomials of degree 127; the weights have 63
+    nodes, quadrature = np.polynomial.legendre.leggauss(64)
+
+    integral = 0.5 * quadrature @ evaluate(strategy, "rl_weight", 0.5 * (nodes + 1))
+
+    assert integral == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "rl_success"),
+    [
+        (PassAtN(n=16), lambda p: 1 - (1 - p) ** 16),
+        (MajorityVote(n=8, k=3), lambda p: mpmath.betainc(3, 6, 0, p, regularized=True)),
+        (BestOfN(n=4), lambda q: q**4),
+        (SecondTry(chance=0.5), lambda p: p + 0.5 * p * (1 - p)),
+    ],
+    ids=repr,
+)
+def test_the_weights_are_the_slopes_of_the_success(
+    strategy: Strategy, rl_success: Callable[[mpmath.mpf], mpmath.mpf]
+) -> None:
+    p = np.array([0.01, 0.2, 0.7, 0.95])
+    slopes = [slope(rl_success, at) for at in p]
+    np.testing.assert_allclose(evaluate(strategy, "rl_weight", p), slopes, rtol=1e-10)
+
+    if not isinstance(strategy, BestOfN):
+        success = [float(rl_success(at)) for at in p]
+        np.testing.assert_allclose(evaluate(strategy, "success", p), success, rtol=1e-12)
+        np.testing.assert_allclose(
+            evaluate(strategy, "sft_weight", p), p * slopes / success, rtol=1e-10
+        )
+
+
+def test_every_quantity_of_every_strategy_has_a_row_at_every_p() -> None:
+    strategies, p = [PassAtN(n=4), BestOfN(n=4)], [0.1, 0.5]
+
+    frame = weight_values(strategies, p)
+
+    assert len(frame) == 3 * 2 * 2
+    values = frame.set_index(["quantity", "strategy", "p"])["value"]
+    assert values["sft_weight", "PassAtN(n=4)", 0.5] == pytest.approx(4 * 0.5**4 / (1 - 0.5**4))
+    assert values["sft_weight", "BestOfN(n=4)", 0.5] == values["sft_weight", "PassAtN(n=4)", 0.5]
+    assert values["rl_weight", "BestOfN(n=4)", 0.1] == pytest.approx(4 * 0.1**3)
+    assert values["success", "BestOfN(n=4)", 0.1] == pytest.approx(1 - 0.9**4)
+
+
+def test_a_probability_above_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        evaluate(PassAtN(n=4), "success", np.array([0.5, 1.5]))
+
+
+# --- further strategies ---------------------------------------------------------------------
+
+
+def test_further_strategies_are_those_of_other_kinds_each_once_and_in_order() -> None:
+    texts = ["PassAtN(n=8)", "SecondTry(chance=0.5)", "SingleSample()", "SecondTry(chance=1.0)"]
+
+    assert further_strategies([*texts, "SecondTry(chance=.5)"]) == [
+        SecondTry(chance=0.5),
+        SecondTry(chance=1.0),
+    ]
+
+
+def test_a_text_that_is_no_strategy_is_named() -> None:
+    with pytest.raises(InputError, match="no strategy is named PassAtM"):
+        further_strategies(["PassAtM(n=4)"])
+
+
+def test_the_strategies_that_the_paper_trains_with_are_all_of_the_papers_kinds() -> None:
+    assert {type(strategy) for strategy in TRAINED} == set(PAPER_KINDS)
+    assert further_strategies(map(repr, TRAINED)) == []
+
+
+# --- alignment ------------------------------------------------------------------------------
+
+PASS = [PassAtN(n=n) for n in BUDGETS]
+
+
+def textbook_weight(n: int, p: float) -> float:
+    return n * p * (1 - p) ** (n - 1) / (1 - (1 - p) ** n) if p else 1.0
+
+
+def test_the_cosines_are_those_of_the_textbook_weights_on_the_2001_point_grid() -> None:
+    rows = np.array([[textbook_weight(n, i / 2000) for i in range(2001)] for n in BUDGETS])
+    norms = np.sqrt((rows**2).sum(axis=1))
+
+    cosines = weight_alignment(PASS, PASS)["cosine"].to_numpy().reshape(4, 4)
+
+    np.testing.assert_allclose(cosines, rows @ rows.T / np.outer(norms, norms), rtol=1e-10)
+
+
+@pytest.mark.parametrize(("train", "test"), list(itertools.product(BUDGETS, BUDGETS)))
+def test_the_cosines_are_near_those_of_the_functions_themselves(train: int, test: int) -> None:
+    def inner(a: int, b: int) -> float:
+        def product(p: float) -> float:
+            return textbook_weight(a, p) * textbook_weight(b, p)
+
+        return quad(product, 0, 1, points=[0.02, 0.2], epsrel=1e-9)[0]
+
+    expected = inner(train, test) / math.sqrt(inner(train, train) * inner(test, test))
+
+    frame = weight_alignment([PassAtN(n=train)], [PassAtN(n=test)])
+    assert frame["cosine"].item() == pytest.approx(expected, abs=2e-3)
+
+
+def test_alignment_is_whole_with_itself_and_falls_with_the_distance_of_budgets() -> None:
+    frame = weight_alignment(PASS, PASS).pivot_table("cosine", "train", "test", sort=False)
+    cosines = frame.to_numpy()
+
+    np.testing.assert_allclose(np.diag(cosines), 1)
+    np.testing.assert_allclose(cosines, cosines.T)
+    assert (np.diff(cosines[0]) < 0).all()
+    assert (np.diff(cosines[-1]) > 0).all()
+
+
+def test_any_strategy_can_be_aligned_with_any_other() -> None:
+    frame = weight_alignment([SecondTry(chance=1.0), MajorityVote(n=4, k=4)], [PassAtN(n=2)])
+
+    # a sure second try is Pass@2, and unanimity weighs all alike, as cross-entropy does
+    alone = weight_alignment([SingleSample()], [PassAtN(n=2)])["cosine"].item()
+    np.testing.assert_allclose(frame["cosine"], [1, alone])
+    assert frame["train"].tolist() == ["SecondTry(chance=1.0)", "Majority 4 of 4"]
+
+
+# --- support --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "k"), [(16, 4), (8, 3), (64, 26), (3, 2)])
+def test_a_majority_weight_passes_through_one_where_mpmath_says(n: int, k: int) -> None:
+    def excess(p: mpmath.mpf) -> mpmath.mpf:
+        head = k * mpmath.binomial(n, k) * p**k * (1 - p) ** (n - k)
+        return head / mpmath.betainc(k, n - k + 1, 0, p, regularized=True) - 1
+
+    # that of (3, 2) is 3/4, a point of the grid
+    (crossing,) = unit_crossings(MajorityVote(n=n, k=k), INSIDE)
+
+    assert crossing == pytest.approx(
+        float(mpmath.findroot(excess, (0.05, 0.95), solver="anderson")), abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("strategy", [SingleSample(), PassAtN(n=16), MajorityVote(n=4, k=4)])
+def test_a_weight_that_stays_on_one_side_has_no_crossing(strategy: Strategy) -> None:
+    assert unit_crossings(strategy, INSIDE) == []
+
+
+# --- the variance example -------------------------------------------------------------------
+
+
+def enumerated(n: int, p: float) -> dict[str, float]:
+    """Mean and variances by their definition, over all outcomes of n draws and all indices."""
+    cases = []  # probability, draws, index, estimate
+    for draws in itertools.product((0, 1), repeat=n):
+        for index in range(n):
+            others_fail = sum(draws) == draws[index]
+            score = 1 - p if draws[index] else -p  # d log P[draw] / d logit
+            estimate = n * draws[index] * others_fail * score
+            probability = math.prod(p if right else 1 - p for right in draws) / n
+            cases.append((probability, draws, index, estimate))
+    mean = sum(probability * estimate for probability, *_, estimate in cases)
+
+    def variance_given(key: Callable[[tuple], object]) -> tuple[float, float]:
+        """Variance of the conditional expectation, and expectation of the conditional variance."""
+        between = within = 0.0
+        for value in {key(case) for case in cases}:
+            inside = [case for case in cases if key(case) == value]
+            mass = sum(probability for probability, *_ in inside)
+            centre = sum(case[0] * case[3] for case in inside) / mass
+            between += mass * (centre - mean) ** 2
+            within += sum(case[0] * (case[3] - centre) ** 2 for case in inside)
+        return between, within
+
+    sampled = sum(probability * (x - mean) ** 2 for probability, *_, x in cases)
+    summed, lost_index = variance_given(lambda case: case[1])
+    weighted, lost_others = variance_given(lambda case: (case[2], case[1][case[2]]))
+    # the law of total variance, which is all that Rao-Blackwell rests on
+    assert summed + lost_index == pytest.approx(sampled)
+    assert weighted + lost_others == pytest.approx(sampled)
+    return {"gradient": mean, "sampled": sampled, "summed": summed, "weighted": weighted}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+@pytest.mark.parametrize("p", [0.05, 0.3, 0.5, 0.9])
+def test_the_variances_are_those_of_an_enumeration_of_all_draws(n: int, p: float) -> None:
+    row = pivotal_variances(n, np.array([p])).iloc[0]
+
+    for name, expected in enumerated(n, p).items():
+        assert row[name] == pytest.approx(expected, rel=1e-10), name
+    assert row["averaged"] == pytest.approx(row["weighted"] / n)
+
+
+def test_the_variances_are_those_of_a_simulation() -> None:
+    n, p, trials = 16, 0.08, 400_000
+    generator = np.random.default_rng(0)
+    draws = generator.random((trials, n)) < p
+    index = generator.integers(n, size=trials)
+    chosen = draws[np.arange(trials), index]
+    alone = draws.sum(axis=1) == 1
+    weight = n * (1 - p) ** (n - 1)
+    estimates = {
+        "sampled": n * (chosen & alone) * (1 - p),
+        "summed": alone * (1 - p),
+        "weighted": weight * chosen * (1 - p),
+        "averaged": weight * draws.mean(axis=1) * (1 - p),
+    }
+
+    row = pivotal_variances(n, np.array([p])).iloc[0]
+
+    for name, values in estimates.items():
+        assert abs(values.mean() - row["gradient"]) < 5 * values.std() / math.sqrt(trials), name
+        deviations = (values - values.mean()) ** 2
+        error = deviations.std() / math.sqrt(trials)
+        assert abs(deviations.mean() - row[name]) < 5 * error, name
+
+
+@pytest.mark.parametrize("n", BUDGETS)
+def test_the_estimators_aim_at_the_slope_of_pass_at_n_in_the_logit(n: int) -> None:
+    logits = np.array([-4.0, -1.0, 0.0, 2.0])
+
+    def success(logit: mpmath.mpf) -> mpmath.mpf:
+        return 1 - (1 - 1 / (1 + mpmath.exp(-logit))) ** n
+
+    gradient = pivotal_variances(n, 1 / (1 + np.exp(-logits)))["gradient"]
+
+    np.testing.assert_allclose(gradient, [slope(success, logit) for logit in logits], rtol=1e-10)
+
+
+@given(n=st.integers(2, 100), p=st.floats(1e-6, 0.999))
+def test_conditioning_never_adds_variance_and_neither_way_is_always_better(
+    n: int, p: float
+) -> None:
+    row = pivotal_variances(n, np.array([p])).iloc[0]
+    slack = 1 + 1e-9
+
+    assert row["summed"] <= row["sampled"] / n * slack
+    assert row["weighted"] <= row["sampled"] * slack
+    assert row["averaged"] <= row["summed"] * slack
+    weight = evaluate(PassAtN(n=n), "rl_weight", np.array([p])).item()
+    if not math.isclose(weight, 1, rel_tol=1e-6):
+        assert (row["summed"] < row["weighted"]) == (weight > 1)
+
+
+def test_with_one_draw_all_estimators_are_the_same_and_at_the_ends_nothing_varies() -> None:
+    frame = pivotal_variances(1, INSIDE)
+    for name in ("sampled", "summed", "weighted", "averaged"):
+        np.testing.assert_allclose(frame[name], INSIDE * (1 - INSIDE) ** 3)
+
+    ends = pivotal_variances(16, np.array([0.0, 1.0]))
+    assert (ends[["gradient", "sampled", "summed", "weighted", "averaged"]] == 0).all(axis=None)

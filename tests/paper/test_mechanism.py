@@ -1,0 +1,143 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compute_aligned.errors import InputError
+from compute_aligned.paper.mechanism import EDGES, FEWEST, changes, read_halves, subset_interval
+from compute_aligned.records import SCORES, write_table
+from compute_aligned.statistics.intervals import mean_interval
+
+
+def score_row(branch: str, problem: str, votes: list[str | None]) -> dict:
+    """A problem whose right answer is 7."""
+    correct = [vote == "7" for vote in votes]
+    return {
+        "branch": branch,
+        "problem": problem,
+        "num_samples": len(votes),
+        "num_correct": sum(correct),
+        "num_invalid": votes.count(None),
+        "num_unfinished": 0,
+        "mean_tokens": 2.0,
+        "votes": votes,
+        "correct": correct,
+    }
+
+
+def halves_of(p: dict[str, np.ndarray], sorting: np.ndarray | None = None) -> pd.DataFrame:
+    """Halves with the given p of each branch, (seeds, problems); votes are right where p > .5."""
+    rows = []
+    for branch, values in p.items():
+        sorted_by = values if sorting is None else sorting
+        for (seed, problem), value in np.ndenumerate(values):
+            rows.append(
+                {"seed": seed, "branch": branch, "problem": f"{problem:04d}"}
+                | {"p_sorting": sorted_by[seed, problem], "p": value, "vote": float(value > 0.5)}
+            )
+    return pd.DataFrame(rows)
+
+
+def test_one_half_of_the_samples_sorts_and_the_other_is_measured(tmp_path: Path) -> None:
+    #                    even, odd, even, odd, even, odd
+    first = score_row("ce", "a", ["7", "3", "7", "7", "7", "3"])
+    second = score_row("ce", "b", ["1", "7", None, "7", "7", None])
+    for seed, rows in enumerate(([first, second], [second, first])):
+        write_table(tmp_path / f"{seed}.parquet", rows, SCORES)
+
+    halves = read_halves([tmp_path / "0.parquet", tmp_path / "1.parquet"])
+
+    assert halves["seed"].tolist() == [0, 0, 1, 1]
+    assert halves["problem"].tolist() == ["a", "b", "b", "a"]
+    values = halves[halves["seed"] == 0].set_index("problem")
+    assert values.loc["a", ["p_sorting", "p", "vote"]].tolist() == pytest.approx([1, 1 / 3, 0])
+    assert values.loc["b", ["p_sorting", "p", "vote"]].tolist() == pytest.approx([1 / 3, 2 / 3, 1])
+
+
+def test_changes_are_means_over_the_problems_of_a_bin() -> None:
+    ce = np.repeat([[0.05, 0.45, 0.85]], 40, axis=1).reshape(1, -1)
+    branch = ce + np.repeat([[0.1, 0.2, -0.05]], 40, axis=1).reshape(1, -1)
+
+    found = changes(halves_of({"ce": ce, "majority": branch}), ["majority"], "ce")
+
+    p = found[found["measure"] == "p"].set_index("bin")
+    assert p.index.tolist() == [0, 4, 8]
+    assert p["change"].tolist() == pytest.approx([0.1, 0.2, -0.05])
+    assert p["baseline_p"].tolist() == pytest.approx([0.05, 0.45, 0.85])
+    assert p["pairs"].tolist() == [40, 40, 40]
+    votes = found[found["measure"] == "vote"].set_index("bin")
+    assert votes["change"].tolist() == pytest.approx([0, 1, 0])  # .45 -> .65 wins, .85 stays
+
+
+def test_a_bin_of_few_problems_is_left_out() -> None:
+    ce = np.array([[0.05] * FEWEST + [0.95] * (FEWEST - 1)])
+
+    found = changes(halves_of({"ce": ce, "majority": ce}), ["majority"], "ce")
+
+    assert found["bin"].unique().tolist() == [0]
+
+
+def test_every_p_from_zero_to_one_is_in_a_bin() -> None:
+    ce = np.repeat([[*EDGES[:-1], 1.0]], FEWEST, axis=1)
+
+    found = changes(halves_of({"ce": ce, "majority": ce}), ["majority"], "ce")
+
+    assert found[found["measure"] == "p"]["pairs"].sum() == ce.size
+
+
+def test_chance_in_the_samples_does_not_look_like_a_change() -> None:
+    rng = np.random.default_rng(0)
+    true = np.full((4, 2000), 0.5)
+    draws = {name: rng.binomial(8, true) / 8 for name in ("sorting", "ce", "majority")}
+    halves = halves_of({name: draws[name] for name in ("ce", "majority")}, draws["sorting"])
+
+    found = changes(halves, ["majority"], "ce")
+    same_half = changes(
+        halves.assign(p_sorting=halves_of({"ce": draws["ce"], "majority": draws["ce"]})["p"]),
+        ["majority"],
+        "ce",
+    )
+
+    size, biased_size = (
+        np.average(p["change"].abs(), weights=p["pairs"])
+        for p in (f[f["measure"] == "p"] for f in (found, same_half))
+    )
+    assert size < 0.01  # the branches are alike
+    assert biased_size > 0.1  # what sorting by the measured half would show
+
+
+def test_a_branch_without_scores_is_named() -> None:
+    ce = np.full((1, 30), 0.5)
+
+    with pytest.raises(InputError, match="majority"):
+        changes(halves_of({"ce": ce}), ["majority"], "ce")
+
+
+def test_with_every_value_inside_the_interval_is_that_of_the_mean() -> None:
+    values = np.random.default_rng(1).normal(size=(3, 50))
+
+    found, plain = subset_interval(values, np.ones((3, 50), dtype=bool)), mean_interval(values)
+
+    assert (found.estimate, found.low, found.high) == pytest.approx(
+        (plain.estimate, plain.low, plain.high)
+    )
+
+
+def test_the_interval_of_a_subset_covers_its_mean() -> None:
+    rng = np.random.default_rng(2)
+    covered = 0
+    trials = 250
+    for _ in range(trials):
+        seeds, problems = rng.normal(0, 0.5, (5, 1)), rng.normal(0, 1, (1, 80))
+        inside = rng.random((5, 80)) < 0.2 + 0.6 * rng.random((1, 80))
+        interval = subset_interval(0.3 + seeds + problems + rng.normal(0, 1, (5, 80)), inside)
+        covered += interval.low <= 0.3 <= interval.high
+
+    # nominal 95%; a binomial standard error is 1.4%
+    assert 0.91 <= covered / trials <= 0.99
+
+
+def test_an_empty_subset_has_no_mean() -> None:
+    with pytest.raises(ValueError, match="no value is inside"):
+        subset_interval(np.zeros((2, 3)), np.zeros((2, 3), dtype=bool))

@@ -1,0 +1,1 @@
+"""What the files in config/ may say: keys, values, rows of sheets."""

@@ -1,0 +1,1 @@
+"""Tables and formulas as Markdown, LaTeX and HTML pages."""

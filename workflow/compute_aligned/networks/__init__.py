@@ -1,0 +1,1 @@
+"""What a model is made of: weights, adapters, tokens, precision, memory, decoding."""

@@ -1,0 +1,1 @@
+"""What each table and figure of the paper shows, and how it is computed."""

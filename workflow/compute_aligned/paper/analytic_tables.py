@@ -1,0 +1,236 @@
+"""The tables that need no training: weights, how they and updates align, the variance example.
+
+Like ``tables``, but a form is a function of the item's row alone. Strategies of the branch sheet
+whose kind is none of the paper's join by themselves.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from compute_aligned import config
+from compute_aligned.configuration.sheets import PaperItem
+from compute_aligned.layout.grids import (
+    Entry,
+    Grid,
+    GridSheet,
+    formula,
+    missing,
+    number,
+    words,
+)
+from compute_aligned.paper.alignment import (
+    COMPARISONS,
+    GROUP_SIZE,
+    further_comparisons,
+    policy_alignment,
+)
+from compute_aligned.paper.analytic import (
+    ALIGNMENT_POINTS,
+    BUDGETS,
+    TRAINED,
+    VARIANCE_BUDGETS,
+    Quantity,
+    further_strategies,
+    pivotal_variances,
+    weight_alignment,
+    weight_values,
+)
+from compute_aligned.paper.formulas import FORMULAS
+from compute_aligned.strategies import PassAtN, Strategy
+from compute_aligned.study.forms import chosen, register
+from compute_aligned.tables import Rendered, of_grids
+
+WEIGHTS_AT = (0.01, 0.1, 0.5, 0.9)
+VARIANCES_AT = (0.01, 0.05, 0.1, 0.2, 0.5)
+HEADINGS: dict[Quantity, str] = {
+    "success": "Success S(p)",
+    "sft_weight": "SFT weight at p",
+    "rl_weight": "RL weight at p (Best-of-N: at q = p)",
+}
+# what the weight takes for p (PAPER section 2)
+ESTIMATES = {
+    "sequence_probability": "p is the completion's own probability (the paper's Pass@N)",
+    "smoothed_success": "p is the prompt's success rate, smoothed (the paper's majority vote)",
+    "group_quantile": "q is the reward's quantile in its group (the paper's Best-of-N)",
+}
+
+FORMS: dict[str, Callable[[PaperItem], Rendered]] = {}
+
+
+def render(item: PaperItem) -> Rendered:
+    """Make an analytic table in the form that its row names.
+
+    Raises:
+        InputError: There is no such form, or a row of the branch sheet holds no strategy.
+
+    """
+    return chosen(FORMS, item)(item)
+
+
+@register(FORMS, "weights")
+def weights(item: PaperItem) -> Rendered:
+    """S, SFT weight and RL weight: as formulas, and as values (PAPER section 1, Table 1)."""
+    strategies = [*TRAINED, *further_strategies(config.strategies_in_use())]
+    frame = weight_values(strategies, WEIGHTS_AT)
+    kinds = list(dict.fromkeys(map(type, strategies)))
+    sheet = GridSheet(
+        name=item.item,
+        title=item.title,
+        caption=(
+            "p is the probability that one sample succeeds. The SFT loss is -log S(p); its "
+            "gradient is that of -log p times d log S / d log p. The RL weight, dS/dp, multiplies "
+            "the advantage. Best-of-N is Pass@N on the best target in SFT; in RL its weight is a "
+            "function of q, the probability that another sample's reward is lower."
+        ),
+        grids=[_formula_grid(kinds), *(_value_grid(frame, q) for q in get_args(Quantity))],
+        note=(
+            "The paper's Table 1 prints the SFT weight of the majority vote without its leading k. "
+            "It is needed, as in the paper's Eq. 7: the weight tends to k where p tends to 0."
+            + (" A dash: no formula was given." if set(kinds) - set(FORMULAS) else "")
+        ),
+    )
+    known = {repr(strategy): FORMULAS.get(type(strategy)) for strategy in strategies}
+    latex = [
+        getattr(known[strategy], quantity, "")
+        for strategy, quantity in zip(frame["strategy"], frame["quantity"], strict=True)
+    ]
+    return of_grids(frame.assign(formula=latex), sheet)
+
+
+@register(FORMS, "weight_alignment")
+def alignment(item: PaperItem) -> Rendered:
+    """Cosines of the SFT weights of training and of Pass@N at test time (PAPER section 6)."""
+    test = [PassAtN(n=n) for n in BUDGETS]
+    frame = weight_alignment([*test, *further_strategies(config.strategies_in_use())], test)
+    columns = [words("Trained for"), *(words(s.label) for s in test)]
+    rows = [
+        [words(str(label)), *map(number, cosines["cosine"])]
+        for label, cosines in frame.groupby("train", sort=False)
+    ]
+    sheet = GridSheet(
+        name=item.item,
+        title=item.title,
+        caption=(
+            f"Cosine of two SFT weights as functions of p, on {ALIGNMENT_POINTS:,} points from "
+            "0 to 1 evenly spaced: 1 where training stresses each p as the budget at test time "
+            "would. It compares functions and promises nothing about models."
+        ),
+        grids=[Grid("Tested with", columns, rows)],
+        note="The grid is the paper's; the values are computed here, from the strategies.",
+    )
+    return of_grids(frame, sheet)
+
+
+@register(FORMS, "policy_alignment")
+def update_alignment(item: PaperItem) -> Rendered:
+    """Cosines of expected RL updates with the true gradient (PAPER section 2), on toy policies."""
+    further = further_comparisons(further_strategies(config.strategies_in_use()))
+    records = policy_alignment([*COMPARISONS, *further])
+    frame = pd.DataFrame(map(asdict, records)).assign(group_size=GROUP_SIZE)
+    sheet = GridSheet(
+        name=item.item,
+        title=item.title,
+        caption=(
+            "Toy policies, each a softmax over five answers of a prompt: the cosine of the "
+            f"expected update, over all groups of {GROUP_SIZE} rollouts of every prompt, with the "
+            "gradient of the strategy's expected reward, both exact; beside it, standard, that of "
+            "the update whose weights are all 1."
+        ),
+        grids=[
+            _update_grid(ESTIMATES[str(estimate)], rows)
+            for estimate, rows in frame.groupby("success_estimate", sort=False)
+        ],
+        note=(
+            "A weight that takes a completion's own probability, or its reward's quantile, for the "
+            "prompt's p is biased: even on one prompt its update leaves the true direction, which "
+            "a weight of the success rate alone would keep. (That of a majority vote also looks at "
+            "which wrong answer leads.) The cosines belong to these policies: they show what can "
+            "happen, not what a model does."
+        ),
+    )
+    return of_grids(frame, sheet)
+
+
+@register(FORMS, "rao_blackwell")
+def rao_blackwell(item: PaperItem) -> Rendered:
+    """Variances of estimators of the Pass@N gradient (PAPER section 6, Appendix F/G)."""
+    at = np.array(VARIANCES_AT)
+    frame = pd.concat([pivotal_variances(n, at) for n in VARIANCE_BUDGETS], ignore_index=True)
+    names = ("Gradient", "Sampled", "Summed", "Weighted", "Averaged")
+    columns = [formula("p"), *map(words, names)]
+    grids = [
+        Grid(
+            f"n = {n}",
+            columns,
+            [
+                [words(f"{p:g}"), *map(number, values)]
+                for p, *values in rows.drop(columns="n").itertuples(index=False)
+            ],
+        )
+        for n, rows in frame.groupby("n")
+    ]
+    sheet = GridSheet(
+        name=item.item,
+        title=item.title,
+        caption=(
+            "One binary answer with success probability p, the sigmoid of a logit; the gradient of "
+            "S = 1-(1-p)^n in that logit, and the variances of unbiased estimators of it. Sampled: "
+            "of n draws one index, taken at random, counts n times if it is pivotal, that is if "
+            "all other draws fail. Summed: the conditional expectation of this over the index. "
+            "Weighted: its conditional expectation given that index's draw alone, which is the "
+            "ordinary estimator times the RL weight n(1-p)^(n-1). Averaged: the mean of n such."
+        ),
+        grids=grids,
+        note=(
+            "Weighted spends one draw, the others n; weighted and averaged have to know p. Summed "
+            "varies less than weighted exactly where the RL weight is above 1, averaged never more "
+            "than summed."
+        ),
+    )
+    return of_grids(frame, sheet)
+
+
+# --- parts ----------------------------------------------------------------------------------
+
+
+def _formula_grid(kinds: Sequence[type[Strategy]]) -> Grid:
+    """A row a kind of strategy; dashes where it has no formulas."""
+    columns = [words("Strategy"), formula("S"), words("SFT weight"), words("RL weight")]
+    rows: list[list[Entry]] = []
+    for kind in kinds:
+        known = FORMULAS.get(kind)
+        if known is None:
+            rows.append([words(kind.__name__), missing(), missing(), missing()])
+        else:
+            name, *latex = known
+            rows.append([words(name), *map(formula, latex)])
+    return Grid("Formulas", columns, rows)
+
+
+def _value_grid(frame: pd.DataFrame, quantity: Quantity) -> Grid:
+    """A row a strategy, a column a probability."""
+    values = frame[frame["quantity"] == quantity]
+    columns = [words("Strategy"), *(formula(f"p={p:g}") for p in WEIGHTS_AT)]
+    rows = [
+        [words(of_one["label"].iloc[0]), *map(number, of_one["value"])]
+        for _, of_one in values.groupby("strategy", sort=False)
+    ]
+    return Grid(HEADINGS[quantity], columns, rows)
+
+
+def _update_grid(heading: str, frame: pd.DataFrame) -> Grid:
+    """A row a strategy and form, two columns a policy: the update's cosine, the standard one's."""
+    policies = frame["policy"].unique().tolist()
+    columns = [words("Strategy"), words("Form")]
+    for policy in policies:
+        columns += [words(policy), words("standard")]
+    rows = []
+    for (strategy, form), of_one in frame.groupby(["strategy", "form"], sort=False):
+        cosines = of_one.set_index("policy").loc[policies, ["cosine", "standard_cosine"]]
+        cells = [words(f"{cosine:z.3f}") for cosine in cosines.to_numpy().flatten()]
+        rows.append([words(str(strategy)), words(str(form)), *cells])
+    return Grid(heading, columns, rows)

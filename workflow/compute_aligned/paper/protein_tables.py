@@ -1,0 +1,190 @@
+"""Tables of the proteins that models write: what their hydrophobic shares h tell.
+
+Like ``tables``, but a form is made from the samples, as ``protein_scores.read_scores`` gives them.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from compute_aligned import config
+from compute_aligned.configuration.settings import Rl
+from compute_aligned.configuration.sheets import PaperItem
+from compute_aligned.layout.grids import Entry, Grid, GridSheet, missing, words
+from compute_aligned.paper import diagonal, diagonal_tables
+from compute_aligned.paper.protein_measures import (
+    in_groups,
+    input_correlation,
+    invalid_share,
+    push_on_share,
+    within_prompt_sd,
+)
+from compute_aligned.statistics.intervals import mean_interval
+from compute_aligned.strategies import parse_strategy
+from compute_aligned.study.forms import chosen, register
+from compute_aligned.tables import Rendered, count, of_grids
+
+FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Rendered]] = {}
+
+
+class Measure(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        heading: What a reader sees.
+        decimals: How many are printed.
+        value: From one seed's samples of all models, and a model's id; NaN where there is none.
+
+    """
+
+    heading: str
+    decimals: int
+    value: Callable[[pd.DataFrame, str], float]
+
+
+def render(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
+    """Make a table in the form that its row names.
+
+    Args:
+        item: The row of ``config/paper_items.tsv``.
+        samples: As ``protein_scores.read_scores`` gives them, with the warm-up among its branches.
+        scale: The scale of the run, for the caption and for how its branches are trained.
+
+    Raises:
+        InputError: There is no such form.
+
+    """
+    return chosen(FORMS, item)(item, samples, scale)
+
+
+@register(FORMS, "share_spread")
+def share_spread(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
+    """How much a model's answers to one prompt differ, and how they follow the prompt."""
+    measures = (
+        *LEVELS,
+        Measure("sd of h within a prompt", 3, _own(within_prompt_sd)),
+        Measure("Correlation with the input's h", 2, _own(input_correlation)),
+        Measure("Residues", 1, _own(lambda samples: samples["residues"].mean())),
+        Measure("Invalid", 3, _own(invalid_share)),
+    )
+    note = (
+        "More samples of a prompt find a better one only as far as they differ. Invalid: the share "
+        "that is no protein of the least length; it has a reward, but no h."
+    )
+    return _rendered(item, samples, measures, scale, note)
+
+
+@register(FORMS, "share_push")
+def share_push(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
+    """Where each branch's update pushes h at the start of training, and where h ends up."""
+
+    def push(of_seed: pd.DataFrame, branch: str) -> float:
+        training = config.branch_training(scale, item.family, branch)
+        row = config.read_branch(item.family, branch)
+        if not isinstance(training, Rl) or row.weight_form == "-":
+            raise ValueError(f"family {item.family} is not trained by reinforcement learning")
+        start = of_seed[of_seed["branch"] == config.WARMUP]
+        rewards, shares = (
+            in_groups(start, column, training.group_size) for column in ("reward", "share")
+        )
+        strategy = parse_strategy(row.strategy)
+        return push_on_share(rewards, shares, strategy, row.weight_form, training)
+
+    at_start = Measure("cov(A w, h) / sd(h) at the start", 2, _of_branches(push))
+    note = (
+        "A is the advantage and w the weight that the branch would put on the samples of the "
+        "warm-up, in groups as in training. Above 0 the first updates raise h, below 0 they lower "
+        "it, so it foretells who leaves the low hill of the reward."
+    )
+    return _rendered(item, samples, (at_start, *LEVELS), scale, note)
+
+
+@register(FORMS, "diagonal")
+def diagonal_ratio(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
+    """How large rho of Best-of-N is (PAPER section 7)."""
+    ratios = diagonal.of_rewards(samples, [config.WARMUP, *item.branches])
+    target = (
+        f"Best-of-{diagonal.BUDGET}: the target is the highest reward among a prompt's samples; "
+        "equal rewards are one outcome. If one of m samples has it, rho is (m/(m - 1))^"
+        f"{diagonal.BUDGET - 1}, whatever the model."
+    )
+    return diagonal_tables.render(item, ratios, scale, target)
+
+
+def _own(measure: Callable[[pd.DataFrame], float]) -> Callable[[pd.DataFrame, str], float]:
+    """A measure of the model's own samples."""
+    return lambda of_seed, model: float(measure(of_seed[of_seed["branch"] == model]))
+
+
+def _of_branches(
+    measure: Callable[[pd.DataFrame, str], float],
+) -> Callable[[pd.DataFrame, str], float]:
+    """A measure that the warm-up has not."""
+    return lambda of_seed, model: np.nan if model == config.WARMUP else measure(of_seed, model)
+
+
+LEVELS = (
+    Measure("Reward", 2, _own(lambda samples: samples["reward"].mean())),
+    Measure("Mean h", 3, _own(lambda samples: samples["share"].mean())),
+)
+
+
+# --- parts ----------------------------------------------------------------------------------
+
+
+def _rendered(
+    item: PaperItem, samples: pd.DataFrame, measures: Sequence[Measure], scale: str, note: str
+) -> Rendered:
+    frame = _measured(item, samples, measures)
+    seeds = samples["seed"].nunique()
+    interval = f"; brackets are 95% intervals (t, {seeds - 1} degrees of freedom)"
+    labels = config.labels_of(item.family)
+    columns = [words("Model"), *(words(measure.heading) for measure in measures)]
+    rows = [
+        [words(labels[str(model)]), *map(_entry, values.to_dict("records"), measures)]
+        for model, values in frame.groupby("branch", sort=False)
+    ]
+    sheet = GridSheet(
+        name=item.item,
+        title=item.title,
+        caption=f"Means over {count(seeds, 'seed')}{interval if seeds > 1 else ''}.",
+        grids=[Grid(f"This run (scale {scale})", columns, rows)],
+        note=note,
+    )
+    return of_grids(frame, sheet)
+
+
+def _measured(item: PaperItem, samples: pd.DataFrame, measures: Sequence[Measure]) -> pd.DataFrame:
+    """One row a model and measure: item, family, branch, measure, value, its interval, seeds."""
+    by_seed = [of_seed for _, of_seed in samples.groupby("seed")]
+    rows = []
+    for model in [config.WARMUP, *item.branches]:
+        for measure in measures:
+            values = np.array([[measure.value(of_seed, model)] for of_seed in by_seed])
+            low, high = _ends(values)
+            rows.append(
+                {"item": item.item, "family": item.family, "branch": model}
+                | {"measure": measure.heading, "value": values.mean(), "value_low": low}
+                | {"value_high": high, "seeds": len(by_seed)}
+            )
+    return pd.DataFrame(rows)
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    """The interval of the mean over seeds; there is none where a seed has no value."""
+    if len(values) < 2 or np.isnan(values).any():
+        return np.nan, np.nan
+    interval = mean_interval(values)
+    return interval.low, interval.high
+
+
+def _entry(row: Mapping[Hashable, Any], measure: Measure) -> Entry:
+    """A mean, with its interval where it has one."""
+    value, low, high = (
+        f"{row[column]:z.{measure.decimals}f}" for column in ("value", "value_low", "value_high")
+    )
+    if np.isnan(row["value"]):
+        return missing()
+    return words(value if np.isnan(row["value_low"]) else f"{value} [{low}, {high}]")

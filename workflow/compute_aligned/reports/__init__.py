@@ -1,0 +1,1 @@
+"""What a finished run leaves to read: its description, timings, report and reference."""

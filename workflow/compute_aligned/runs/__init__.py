@@ -1,0 +1,1 @@
+"""The jobs of a run: which there are, what they cost and what they took."""

@@ -1,0 +1,1 @@
+"""Resampling, confidence intervals, contrasts of branches, power."""

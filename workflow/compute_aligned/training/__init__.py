@@ -1,0 +1,1 @@
+"""Parts of the two training loops: optimiser steps, margins, rollouts, update weights."""
