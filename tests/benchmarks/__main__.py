@@ -27,6 +27,7 @@ class Name(StrEnum):
     SFT_STEP = "sft_step"
     SCORING = "scoring"
     SAMPLING = "sampling"
+    SMOLLM2 = "smollm2"
     ORCHESTRATION = "orchestration"
     MEMORY = "memory"
     CROSSOVER = "crossover"

@@ -16,6 +16,7 @@ from scipy import stats
 
 from benchmarks.compare import Comparison, Way, children_seconds, clocked
 from compute_aligned import config, models, problems
+from compute_aligned.configuration.model_settings import Model
 from compute_aligned.configuration.settings import Sampling
 from compute_aligned.engines import ENGINES
 from compute_aligned.records import Problem
@@ -52,15 +53,16 @@ def laptop_problems(count: int) -> list[Problem]:
     return raw[:: len(raw) // count][:count]
 
 
-def start(way: str, folder: Path, chosen: list[Problem], settings: Sampling) -> Draw:
+def start(way: str, folder: Path, chosen: list[Problem], settings: Sampling, shape: Model) -> Draw:
     """Load the model in one of the ways, ready to draw ``num_samples`` for every problem."""
-    max_length = config.read_family("laptop", FAMILY).model.max_length
+    max_length = shape.max_length
+    room = (settings.max_new_tokens, max_length, shape.chat_template)
     if way == AUTHORS:
         model, tokenizer = models.load(folder, torch.float32)
-        prompts = encode(tokenizer, chosen, settings.max_new_tokens, max_length, False)
+        prompts = encode(tokenizer, chosen, *room)
         return lambda: [generate(model.eval(), tokenizer, p, settings) for p in prompts.values()]
     tokenizer = models.load_tokenizer(folder)
-    prompts = encode(tokenizer, chosen, settings.max_new_tokens, max_length, False)
+    prompts = encode(tokenizer, chosen, *room)
     requests = [
         Request(prompt, problem_seed(problem, SEED, settings.num_samples))
         for problem, prompt in prompts.items()
@@ -113,6 +115,11 @@ def check(draws: Sequence[Draw]) -> None:
     assert probability > 1e-4, f"the ways differ: chi-square has a p-value of {probability:.1e}"
 
 
+def laptop_model() -> Model:
+    """The family's model as the scale describes it."""
+    return config.read_family("laptop", FAMILY).model
+
+
 def laptop_sampling(num_samples: int | None = None) -> Sampling:
     """The family's settings, maybe with another number of samples."""
     settings = config.read_family("laptop", FAMILY).sampling
@@ -133,8 +140,9 @@ def comparisons(num_problems: int = 500, slow_problems: int = 5) -> list[Compari
     save_model(folder)
     settings, chosen = laptop_sampling(), laptop_problems(num_problems)
     share = slow_problems / num_problems
-    engines = {way: start(way, folder, chosen, settings) for way in ENGINES}
-    slow = start(AUTHORS, folder, chosen[:slow_problems], settings)
+    shape = laptop_model()
+    engines = {way: start(way, folder, chosen, settings, shape) for way in ENGINES}
+    slow = start(AUTHORS, folder, chosen[:slow_problems], settings, shape)
 
     def process_seconds(way: str) -> float:
         return children_seconds(lambda: run_process(way, Path(temporary.name), num_problems))
@@ -179,4 +187,6 @@ def run_process(way: str, folder: Path, num_problems: int) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    start(sys.argv[1], Path(sys.argv[2]), laptop_problems(int(sys.argv[3])), laptop_sampling())()
+    way, model_folder, count = sys.argv[1:]
+    asked = laptop_problems(int(count))
+    start(way, Path(model_folder), asked, laptop_sampling(), laptop_model())()
