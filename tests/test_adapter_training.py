@@ -15,7 +15,8 @@ from compute_aligned.configuration.settings import Sft
 from compute_aligned.grading import REWARDS, Grades
 from compute_aligned.records import Problem
 from compute_aligned.strategies import PassAtN, SingleSample
-from compute_aligned.training import experience, read_checkpoint
+from compute_aligned.training import experience
+from compute_aligned.training.optimisation import read_checkpoint
 
 FINE_TUNING = Sft(
     learning_rate=1e-2, batch_size=4, clip_norm=1.0, checkpoint_every=3, decay="8 steps"

@@ -1,4 +1,5 @@
 import ast
+import importlib.util
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import compute_aligned
 
 PACKAGE = compute_aligned.__name__
 PACKAGE_FOLDER = Path(compute_aligned.__file__).parent
+TESTS = Path(__file__).parent
 CORE = [
     *("claims", "diagnostics", "estimators", "logmath", "policy", "rewards", "strategies"),
     *("statistics.confidence", "statistics.power", "statistics.resampling", "statistics.student"),
@@ -69,6 +71,22 @@ def test_imports_between_modules_and_folders_go_one_way() -> None:
     assert set(order) <= there  # or the imports were misread
     assert order.index("strategies") < order.index("sft") < order.index("cli")
     assert below["cli"] >= {"config", "reports", "verdicts"}
+
+
+@pytest.mark.parametrize("folder", [PACKAGE_FOLDER, TESTS], ids=lambda folder: folder.name)
+def test_every_name_imported_from_the_package_is_there(folder: Path) -> None:
+    imports = [
+        (node.module, alias.name)
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE
+        for alias in node.names
+    ]
+
+    assert len(imports) > 50
+    for module, name in imports:  # also those that only a slow test or a function's body imports
+        there = hasattr(importlib.import_module(module), name)
+        assert there or importlib.util.find_spec(f"{module}.{name}"), (module, name)
 
 
 def test_every_folder_says_what_is_in_it() -> None:

@@ -8,11 +8,10 @@ from benchmarks.sampling import AUTHORS, check, start
 from compute_aligned import config, problems
 from compute_aligned.engines import ENGINES
 from compute_aligned.networks import checkpoints
-from compute_aligned.records import Problem
+from compute_aligned.records import Problem, write_text
 
 FAMILY = "sft_majority"  # of the small scale: sums, put to the model in its chat template
 NUM_SAMPLES = 32
-MAX_NEW_TOKENS = 16
 
 
 def sums(count: int) -> list[Problem]:
@@ -33,11 +32,10 @@ def comparisons(num_problems: int = 8, slow_problems: int = 2) -> list[Compariso
     temporary = tempfile.TemporaryDirectory(prefix="benchmarks-")  # gone with the comparisons
     family = config.read_family("small", FAMILY)
     record = Path(temporary.name) / "checkpoint.json"
-    checkpoints.fetch(family.model, record)
+    write_text(record, checkpoints.fetch(family.model, record).model_dump_json())
     shape = checkpoints.pinned(family.model, record)
     folder = checkpoints.local_folder(shape)
-    sizes = {"num_samples": NUM_SAMPLES, "max_new_tokens": MAX_NEW_TOKENS}
-    settings = family.sampling.model_copy(update=sizes)
+    settings = family.sampling.model_copy(update={"num_samples": NUM_SAMPLES})
     chosen = sums(num_problems)
     engines = {way: start(way, folder, chosen, settings, shape) for way in ENGINES}
     slow = start(AUTHORS, folder, chosen[:slow_problems], settings, shape)
@@ -48,7 +46,8 @@ def comparisons(num_problems: int = 8, slow_problems: int = 2) -> list[Compariso
 
     return [
         Comparison(
-            f"SmolLM2, {num_problems} x {NUM_SAMPLES} samples of {MAX_NEW_TOKENS} tokens or less",
+            f"SmolLM2, {num_problems} x {NUM_SAMPLES} samples of at most "
+            f"{settings.max_new_tokens} tokens",
             (
                 *(Way(way, clocked(draw)) for way, draw in engines.items()),
                 Way(
