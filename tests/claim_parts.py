@@ -1,4 +1,4 @@
-"""Claims for tests: their rows, and effects with a known error."""
+"""Claims for tests: their rows, effects with a known error, and a review of three of them."""
 
 from typing import Any
 
@@ -6,7 +6,10 @@ import numpy as np
 
 from compute_aligned.configuration.claim_rows import ClaimRow, ContrastRow
 from compute_aligned.statistics.confidence import Confidence
+from compute_aligned.statistics.intervals import Interval
 from compute_aligned.study.claim_sheets import Claim
+from compute_aligned.verdicts.claim_evidence import Ratios
+from compute_aligned.verdicts.claim_review import Reviewed, review
 
 
 def row(**cells: Any) -> ContrastRow:
@@ -42,3 +45,31 @@ def effect(estimate: float, standard_error: float = 1.0, seeds: int = 3) -> Conf
         num_problems=500,
         sources="problems+seeds",
     )
+
+
+# --- a review -----------------------------------------------------------------------------------
+
+PASSN = [row(branch=branch) for branch in ("passn_n4", "passn_n16", "passn_n64")]
+CONTROLS = [
+    row(role="control", branch=branch, against="warmup", rival="less over-fitting")
+    for branch in ("passn_n4", "passn_n16")
+]
+SIZES = dict(zip([*PASSN, *CONTROLS], (2.5, 6.0, 11.0, -3.0, 9.0), strict=True))
+RHO = row(
+    claim="C11", role="algebra", family="sft_majority", branch="ce", against="-", metric="rho",
+    budget=8, direction="-",
+)  # fmt: skip
+ABSENT = row(claim="C5a", family="protein_unconditional", branch="bon_n2",
+    against="4", metric="expected_max@k", budget=1)  # fmt: skip
+MEAN = Interval(1.24, 1.2, 1.3, 0.02, 3, 81, "problems+seeds")
+
+
+def reviewed(seeds: int = 3) -> list[Reviewed]:
+    """Three claims: one with controls, one of a family that did not run, one that algebra shows."""
+    claims = [
+        claim(*PASSN, *CONTROLS),
+        claim(ABSENT, reported="protein_unconditional", paper_problems="-"),
+        claim(RHO, reported="-", paper_problems="-"),
+    ]
+    effects = {row: effect(size, seeds=seeds) for row, size in SIZES.items()}
+    return review(claims, effects, {RHO: Ratios(MEAN, 1.1, 0.25)})

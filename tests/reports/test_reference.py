@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_claim_tables import reviewed
+from claim_parts import reviewed
 
 from compute_aligned.config import ROOT
 from compute_aligned.errors import InputError

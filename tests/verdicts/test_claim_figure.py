@@ -1,8 +1,8 @@
 import claim_parts
 import pytest
+from claim_parts import ABSENT, CONTROLS, PASSN, RHO, SIZES, reviewed
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from test_claim_tables import ABSENT, CONTROLS, PASSN, RHO, SIZES, reviewed
 
 from compute_aligned import style
 from compute_aligned.study.claim_sheets import read_claims

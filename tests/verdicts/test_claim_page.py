@@ -1,7 +1,7 @@
 from dataclasses import replace
 
+from claim_parts import reviewed
 from html_cells import tables_of
-from test_claim_tables import reviewed
 
 from compute_aligned.claims import Verdict
 from compute_aligned.verdicts import claim_words

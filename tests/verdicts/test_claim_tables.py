@@ -1,38 +1,11 @@
 import io
 
-import claim_parts
 import pandas as pd
 import pytest
+from claim_parts import reviewed
 
-from compute_aligned.statistics.intervals import Interval
 from compute_aligned.verdicts import claim_words
-from compute_aligned.verdicts.claim_evidence import Ratios
-from compute_aligned.verdicts.claim_review import Reviewed, review
 from compute_aligned.verdicts.claim_tables import COLUMNS, to_markdown, to_tidy
-
-PASSN = [claim_parts.row(branch=branch) for branch in ("passn_n4", "passn_n16", "passn_n64")]
-CONTROLS = [
-    claim_parts.row(role="control", branch=branch, against="warmup", rival="less over-fitting")
-    for branch in ("passn_n4", "passn_n16")
-]
-SIZES = dict(zip([*PASSN, *CONTROLS], (2.5, 6.0, 11.0, -3.0, 9.0), strict=True))
-RHO = claim_parts.row(
-    claim="C11", role="algebra", family="sft_majority", branch="ce", against="-", metric="rho",
-    budget=8, direction="-",
-)  # fmt: skip
-ABSENT = claim_parts.row(claim="C5a", family="protein_unconditional", branch="bon_n2",
-    against="4", metric="expected_max@k", budget=1)  # fmt: skip
-MEAN = Interval(1.24, 1.2, 1.3, 0.02, 3, 81, "problems+seeds")
-
-
-def reviewed(seeds: int = 3) -> list[Reviewed]:
-    claims = [
-        claim_parts.claim(*PASSN, *CONTROLS),
-        claim_parts.claim(ABSENT, reported="protein_unconditional", paper_problems="-"),
-        claim_parts.claim(RHO, reported="-", paper_problems="-"),
-    ]
-    effects = {row: claim_parts.effect(size, seeds=seeds) for row, size in SIZES.items()}
-    return review(claims, effects, {RHO: Ratios(MEAN, 1.1, 0.25)})
 
 
 def cells_of(text: str, heading: str) -> list[list[str]]:
