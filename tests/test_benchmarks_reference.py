@@ -90,11 +90,11 @@ def test_generate_in_chunks_draws_as_the_engine_if_it_has_its_temperature(
     tmp_path: Path, temperature: float
 ) -> None:
     sampling.save_model(tmp_path)
-    chosen = sampling.laptop_problems(2)
+    chosen, shape = sampling.laptop_problems(2), sampling.laptop_model()
     settings = sampling.laptop_sampling(200)
-    engine = sampling.start("transformers", tmp_path, chosen, settings)
+    engine = sampling.start("transformers", tmp_path, chosen, settings, shape)
     other = settings.model_copy(update={"temperature": temperature})
-    authors = sampling.start(sampling.AUTHORS, tmp_path, chosen, other)
+    authors = sampling.start(sampling.AUTHORS, tmp_path, chosen, other, shape)
 
     if temperature == settings.temperature:
         sampling.check([engine, authors])
