@@ -11,6 +11,7 @@ import torch
 
 from compute_aligned import models
 from compute_aligned.configuration.model_settings import Lora, PretrainedModel
+from compute_aligned.networks.batches import Batch, collate
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
 LORA = Lora(rank=4, alpha=8, targets=TARGETS)
@@ -42,10 +43,10 @@ def adapter_of(model: Any) -> dict[str, torch.Tensor]:
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def batch(tokenizer: Any, count: int = 6) -> models.Batch:
+def batch(tokenizer: Any, count: int = 6) -> Batch:
     """Some problems with their answers."""
     problems = tiny.problems(count)
-    return models.collate(
+    return collate(
         [tiny.encode_prompt(tokenizer, p.prompt) for p in problems],
         [tiny.encode_completion(tokenizer, p.answer) for p in problems],
         tokenizer.pad_token_id,

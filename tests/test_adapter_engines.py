@@ -20,6 +20,8 @@ from compute_aligned.engines import (
     lora_options,
     weights_of,
 )
+from compute_aligned.networks.batches import collate
+from compute_aligned.networks.log_probs import token_log_probs
 from compute_aligned.sampling import Engine, Request
 
 SETTINGS = Sampling(num_samples=16, temperature=0.8, top_p=0.9, top_k=8, max_new_tokens=4)
@@ -66,8 +68,8 @@ def largest_difference(engine: VllmEngine, model: Any) -> float:
         outputs = engine.generate(asked, logprobs=0)
     for request, output in zip(asked, outputs, strict=True):
         completions = [list(sample.token_ids) for sample in output.outputs]
-        batch = models.collate([request.prompt] * len(completions), completions, pad=0)
-        ours = models.token_log_probs(model, batch)
+        batch = collate([request.prompt] * len(completions), completions, pad=0)
+        ours = token_log_probs(model, batch)
         for row, sample in enumerate(output.outputs):
             theirs = [
                 at[t].logprob for t, at in zip(sample.token_ids, sample.logprobs, strict=True)

@@ -13,6 +13,7 @@ import torch
 from compute_aligned import models, rl, sft
 from compute_aligned.configuration.settings import Sft
 from compute_aligned.grading import REWARDS, Grades
+from compute_aligned.networks.log_probs import token_log_probs
 from compute_aligned.records import Problem
 from compute_aligned.strategies import PassAtN, SingleSample
 from compute_aligned.training import experience
@@ -282,7 +283,7 @@ def test_a_base_in_4_bits_is_near_the_whole_one_and_half_a_byte_a_weight(
     )
     with torch.no_grad():
         batch = adapted.batch(tokenizer)
-        ours, theirs = (models.token_log_probs(m.eval(), batch) for m in (model, whole))
+        ours, theirs = (token_log_probs(m.eval(), batch) for m in (model, whole))
     assert 1e-4 < (ours - theirs).abs().mean() < 0.5
 
 
@@ -296,8 +297,8 @@ def test_training_in_4_bits_survives_passes_without_gradient(
     for _ in range(25):
         model.eval()
         with torch.no_grad():  # as a rollout is drawn
-            drawn = models.token_log_probs(model, batch).sum()
-        loss = -models.token_log_probs(model, batch).sum()
+            drawn = token_log_probs(model, batch).sum()
+        loss = -token_log_probs(model, batch).sum()
         assert loss.item() == pytest.approx(-drawn.item(), rel=1e-5)
         optimizer.zero_grad()
         loss.backward()

@@ -28,6 +28,8 @@ from compute_aligned.engines import (
     allowed_tokens,
     cpu_cache_bytes,
 )
+from compute_aligned.networks.batches import collate
+from compute_aligned.networks.log_probs import suppress, token_log_probs
 from compute_aligned.sampling import Completion, Engine, Request, sample_family
 
 SETTINGS = Sampling(num_samples=32, temperature=0.8, top_p=0.9, top_k=8, max_new_tokens=2)
@@ -127,7 +129,7 @@ def exact_distribution(
             total[Completion(text, len(ids), finished)] += probability
             return
         logits = model(torch.tensor([prompt + ids])).logits[0, -1]
-        logits = models.suppress(model, logits).double().numpy()
+        logits = suppress(model, logits).double().numpy()
         for token, share in cut(logits, temperature).items():
             go_on([*ids, token], probability * share)
 
@@ -261,8 +263,8 @@ def largest_difference(engine: VllmEngine, folder: Path) -> float:
     for request, output in zip(asked, outputs, strict=True):
         completions = [list(sample.token_ids) for sample in output.outputs]
         prompts = [request.prompt] * len(completions)
-        batch = models.collate(prompts, completions, tokenizer.pad_token_id)
-        ours = models.token_log_probs(model, batch)
+        batch = collate(prompts, completions, tokenizer.pad_token_id)
+        ours = token_log_probs(model, batch)
         for row, sample in enumerate(output.outputs):
             theirs = [
                 at[t].logprob for t, at in zip(sample.token_ids, sample.logprobs, strict=True)

@@ -8,7 +8,7 @@ import pytest
 import tiny
 import torch
 
-from compute_aligned import rl
+from compute_aligned import models, rl
 from compute_aligned.configuration.settings import Decoding
 from compute_aligned.errors import InputError
 from compute_aligned.grading import REWARDS, Grades
@@ -134,7 +134,7 @@ def test_loss_and_gradient_are_those_of_one_sequence_at_a_time(
     expected = slow_loss(slow, drawn, what, temperature)
     expected.backward()
 
-    # models.token_log_probs takes its softmax in float32, hence 1e-6 and not 1e-12
+    # token_log_probs takes its softmax in float32, hence 1e-6 and not 1e-12
     assert found["loss"] == pytest.approx(expected.item(), rel=1e-5, abs=1e-6)
     expected_gradient = gradient(slow.model)
     error = (gradient(fast.model) - expected_gradient).norm() / expected_gradient.norm()
@@ -177,6 +177,24 @@ def test_the_clipped_ratio_has_the_gradient_of_the_policy_gradient_at_its_one_st
     torch.testing.assert_close(gradient(clipped.model), gradient(plain.model))
     pushes = sum(row.gain * len(row.completion) for row in rows)  # every ratio is 1
     assert found["loss"] == pytest.approx(-pushes / gains.gains.numel(), rel=1e-6)
+
+
+@pytest.mark.parametrize("checkpoints", [False, True])
+def test_a_policy_that_is_its_reference_is_not_pushed_in_few_digits_either(
+    checkpoints: bool,
+) -> None:
+    shape = tiny.SHAPE.model_copy(update={"hidden_size": 64, "heads": 2, "max_length": 64})
+    model, tokenizer = models.build(shape, 0, torch.bfloat16)
+    if checkpoints:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    itself = rl.Policy(model.eval(), tokenizer, copy.deepcopy(model))
+    prompt = torch.arange(40) % 12 + 3
+    rows = [Row(prompt.tolist(), prompt[row:][:20].tolist(), 0.0, 1) for row in range(4)]
+
+    found = rl.accumulate_gradient(itself, rows, SETTINGS)
+
+    assert found["kl"] == 0
+    assert not gradient(model).any()
 
 
 def test_without_weight_on_the_kl_term_nobody_asks_the_reference() -> None:

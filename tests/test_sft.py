@@ -19,6 +19,8 @@ import torch
 from compute_aligned import models, records, sft
 from compute_aligned.configuration.settings import Sft
 from compute_aligned.errors import InputError
+from compute_aligned.networks.batches import collate
+from compute_aligned.networks.log_probs import token_log_probs
 from compute_aligned.records import Problem
 from compute_aligned.strategies import (
     BestOfN,
@@ -106,8 +108,8 @@ def test_the_gradient_is_the_ordinary_one_with_each_example_weighted(
 
     expected = [torch.zeros_like(p) for p in model.parameters()]
     for prompt, completion in batch:
-        alone = models.collate([prompt], [completion], tokenizer.pad_token_id)
-        log_p = models.token_log_probs(model, alone).sum()
+        alone = collate([prompt], [completion], tokenizer.pad_token_id)
+        log_p = token_log_probs(model, alone).sum()
         weight = strategy.sft_weight(log_p.detach()).item()
         for total, part in zip(
             expected, torch.autograd.grad(-log_p, list(model.parameters())), strict=True
@@ -247,7 +249,7 @@ def test_a_step_s_record_describes_the_model_before_the_step() -> None:
     batch = examples(tokenizer)
     prompts, completions = zip(*batch, strict=True)
     with torch.no_grad():
-        tokens = models.token_log_probs(model, models.collate(prompts, completions, 0))
+        tokens = token_log_probs(model, collate(prompts, completions, 0))
     log_p = tokens.sum(-1).double()
     strategy = PassAtN(n=64)
 
@@ -653,7 +655,7 @@ def test_a_branch_starts_from_the_warm_up(splits: Path, warmup: Path, tmp_path: 
     chosen = batch_indices(0, len(known), 20, seed=0)
     prompts, completions = zip(*[known[i] for i in chosen], strict=True)
     with torch.no_grad():
-        log_p = models.token_log_probs(model, models.collate(prompts, completions, 0)).sum(-1)
+        log_p = token_log_probs(model, collate(prompts, completions, 0)).sum(-1)
     first = pq.read_table(tmp_path / "steps.parquet").to_pylist()[0]
     assert first["mean_p"] == pytest.approx(log_p.exp().mean().item(), rel=1e-4)
     assert first["loss"] == pytest.approx(PassAtN(n=16).sft_loss(log_p).mean().item(), rel=1e-4)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from transformers import AutoModelForCausalLM, Mamba2Config
 
 from compute_aligned import models
 from compute_aligned.configuration.model_settings import ScratchModel
@@ -43,6 +44,20 @@ def build(seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Any, Any]:
             if parameter.ndim == 2:
                 parameter *= 6
     return model.eval(), tokenizer
+
+
+def recurrent() -> Any:
+    """A model whose layers keep a running state and no keys and values."""
+    shape = Mamba2Config(
+        vocab_size=15,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_heads=8,
+        head_dim=8,
+        state_size=8,
+        n_groups=1,
+    )
+    return AutoModelForCausalLM.from_config(shape).eval()
 
 
 def problems(count: int) -> list[Problem]:

@@ -20,6 +20,8 @@ from compute_aligned import config, models, rl, sft
 from compute_aligned.configuration.model_settings import PretrainedModel, ScratchModel
 from compute_aligned.configuration.settings import Family, Rl, Sft
 from compute_aligned.networks import precision
+from compute_aligned.networks.batches import collate
+from compute_aligned.networks.log_probs import token_log_probs
 from compute_aligned.networks.scratch import build_tokenizer
 from compute_aligned.records import Problem
 from compute_aligned.strategies import parse_strategy
@@ -299,8 +301,8 @@ def difference(drawn: Drawn, start: Path, model: PretrainedModel, place: Place) 
     network.eval()
     found: list[float] = []
     for prompt, tokens, theirs in drawn:
-        batch = models.collate([prompt], [tokens], tokenizer.pad_token_id, place.device)
+        batch = collate([prompt], [tokens], tokenizer.pad_token_id, place.device)
         with precision.passes_in(place.torch_dtype, place.device):
-            ours = models.token_log_probs(network, batch)[0].tolist()
+            ours = token_log_probs(network, batch)[0].tolist()
         found += [abs(a - b) for a, b in zip(ours, theirs, strict=True)]
     return {"tokens": len(found), "mean": math.fsum(found) / len(found), "largest": max(found)}

@@ -16,6 +16,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from compute_aligned import models
 from compute_aligned.errors import InputError
 from compute_aligned.networks import adapters
+from compute_aligned.networks.log_probs import completion_logits, token_log_probs
 from compute_aligned.networks.precision import passes_in, weights_dtype
 
 
@@ -26,7 +27,7 @@ def adapter(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @torch.no_grad()
 def log_probs(model: Any, tokenizer: Any) -> torch.Tensor:
-    return models.token_log_probs(model.eval(), adapted.batch(tokenizer))
+    return token_log_probs(model.eval(), adapted.batch(tokenizer))
 
 
 # --- a fresh adapter --------------------------------------------------------------------------
@@ -222,12 +223,12 @@ def test_the_reference_stays_what_the_model_was_and_shares_its_base(
     assert list(adapted.adapter_of(model)) == trained
     assert sum("lora_" not in name for name, _ in model.named_parameters()) == whole
     with torch.no_grad():
-        assert torch.equal(models.token_log_probs(reference, batch), before)
+        assert torch.equal(token_log_probs(reference, batch), before)
         for parameter in adapted.adapter_of(model).values():
             parameter *= 1.5
         after = log_probs(model, tokenizer)
         assert (after - before).abs().max() > 0.01
-        assert torch.equal(models.token_log_probs(reference, batch), before)
+        assert torch.equal(token_log_probs(reference, batch), before)
         assert torch.equal(log_probs(model, tokenizer), after)
 
 
@@ -254,7 +255,7 @@ def test_suppressed_tokens_of_the_base_are_suppressed_through_an_adapter(
 
     for each in (model.eval(), reference):
         with torch.no_grad():
-            logits = models.completion_logits(each, batch)
+            logits = completion_logits(each, batch)
         assert logits.isneginf().any((0, 1)).nonzero().flatten().tolist() == [3, 14]
 
 
@@ -276,7 +277,7 @@ def gradient_of(model: Any) -> tuple[torch.Tensor, int]:
     passes = []
     hook = model.transformer.h[0].attn.register_forward_hook(lambda *_: passes.append(1))
     with adapters.recomputing(model):
-        loss = models.token_log_probs(model, adapted.batch(tokenizer)).sum()
+        loss = token_log_probs(model, adapted.batch(tokenizer)).sum()
     loss.backward()
     hook.remove()
     return torch.cat([p.grad.flatten() for p in model.parameters()]), len(passes)
@@ -324,7 +325,7 @@ def test_small_steps_are_not_lost_in_a_scale_of_few_digits(model_folder: Path) -
 
     with passes_in(torch.bfloat16, "cpu"):
         logits = model(adapted.batch(tokenizer).input_ids).logits
-        loss = -models.token_log_probs(model, adapted.batch(tokenizer)).sum()
+        loss = -token_log_probs(model, adapted.batch(tokenizer)).sum()
         loss.backward()
         optimizer.step()
 
@@ -340,10 +341,10 @@ def test_passes_of_few_digits_see_the_weights_of_their_step(model_folder: Path) 
     batch = adapted.batch(tokenizer)
 
     with passes_in(torch.bfloat16, "cpu"):
-        before = models.token_log_probs(model, batch).detach()
+        before = token_log_probs(model, batch).detach()
         with torch.no_grad():
             model.lm_head.weight *= 0.5
-        after = models.token_log_probs(model, batch).detach()
+        after = token_log_probs(model, batch).detach()
 
     assert (after - before).abs().max() > 0.1
 

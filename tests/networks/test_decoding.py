@@ -64,6 +64,15 @@ def test_several_draws_from_a_row_are_what_they_are_one_by_one() -> None:
     assert torch.equal(together, torch.stack(one_by_one, dim=1))
 
 
+def test_draws_may_be_from_any_row_and_several_from_one() -> None:
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.softmax(torch.randn(3, 40, generator=generator).double(), -1)
+    noise = torch.rand(7, generator=generator, dtype=torch.float64)
+    rows = torch.tensor([2, 0, 2, 1, 1, 2, 0])
+
+    assert torch.equal(invert(probabilities, noise, rows), invert(probabilities[rows], noise))
+
+
 @given(
     st.lists(st.floats(0, 1), min_size=1, max_size=9).filter(any),
     st.one_of(st.floats(0, 1, exclude_max=True), st.sampled_from([0.0, math.nextafter(1, 0)])),

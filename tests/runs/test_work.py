@@ -11,6 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from compute_aligned import config, models, rl
 from compute_aligned.configuration.model_settings import ScratchModel
 from compute_aligned.configuration.settings import Decoding, Duration, Rl, Sft
+from compute_aligned.networks.batches import collate
+from compute_aligned.networks.log_probs import token_log_probs
 from compute_aligned.networks.model_size import ModelSize, parameters
 from compute_aligned.problems import raw_problems
 from compute_aligned.records import read_problems
@@ -118,12 +120,12 @@ def test_flops_are_those_that_torch_counts_but_for_attention_and_the_embedding()
     network, tokenizer = models.build(shape, 0, torch.float32)
     # different prompts, of which none can be read for another
     prompts = [[3, 3 + row % 4, 3 + row // 4] for row in range(10)]
-    batch = models.collate(prompts, [[3, 4, 1]] * 10, tokenizer.pad_token_id)
+    batch = collate(prompts, [[3, 4, 1]] * 10, tokenizer.pad_token_id)
 
     with FlopCounterMode(display=False) as forward, torch.no_grad():
-        models.token_log_probs(network, batch)
+        token_log_probs(network, batch)
     with FlopCounterMode(display=False) as both:
-        models.token_log_probs(network, batch).sum().backward()
+        token_log_probs(network, batch).sum().backward()
 
     model = ModelSize(parameters(shape), 4)
     assert model.flops(60) == pytest.approx(forward.get_total_flops(), rel=0.05)

@@ -5,6 +5,7 @@ import tiny
 import torch
 
 from compute_aligned.configuration.settings import Decoding
+from compute_aligned.errors import InputError
 from compute_aligned.networks.decoding import token_distribution
 from compute_aligned.training.rollouts import Rollouts, draw, rollout_noise
 
@@ -149,3 +150,10 @@ def test_noise_is_uniform() -> None:
     assert noise.max() < 1
     counts = torch.histc(noise, 20, 0, 1)
     assert ((counts - 1000) ** 2 / 1000).sum() < 43.8  # chi-squared, 19 degrees, one in a thousand
+
+
+def test_a_model_whose_layers_keep_a_running_state_is_refused() -> None:
+    model = tiny.recurrent()
+
+    with pytest.raises(InputError, match=r"Mamba2ForCausalLM.*running state"):
+        draw(model, [[3, 4]], rollout_noise(0, 0, 1, 2, 3), DECODING, eos=1, pad=0)

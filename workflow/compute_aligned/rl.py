@@ -19,8 +19,9 @@ from torch import Tensor
 
 from compute_aligned.configuration.settings import Rl
 from compute_aligned.errors import InputError
-from compute_aligned.models import Batch, collate, token_log_probs
 from compute_aligned.networks.adapters import recomputing
+from compute_aligned.networks.batches import Batch, collate
+from compute_aligned.networks.log_probs import pays_to_share_prompts, token_log_probs
 from compute_aligned.policy import clipped_ratio_loss, kl_penalty, policy_gradient_loss
 from compute_aligned.progress import track
 from compute_aligned.training.experience import (
@@ -212,7 +213,8 @@ def part_losses(policy: Policy, rows: RowTensors, settings: Rl) -> tuple[Tensor,
     sampling = settings.gradient_temperature == "sampling"
     temperature = settings.rollout.temperature if sampling else 1.0
     with recomputing(policy.model):
-        log_probs = token_log_probs(policy.model, rows.tokens, temperature)
+        shares = pays_to_share_prompts(policy.model, rows.tokens)
+        log_probs = token_log_probs(policy.model, rows.tokens, temperature, shares)
     if settings.surrogate == "policy_gradient":
         surrogate = policy_gradient_loss(log_probs.sum(1), rows.gains)
     else:
@@ -221,5 +223,5 @@ def part_losses(policy: Policy, rows: RowTensors, settings: Rl) -> tuple[Tensor,
     if not settings.kl_weight:
         return surrogate, None
     with torch.no_grad():
-        reference = token_log_probs(policy.reference, rows.tokens, temperature)
+        reference = token_log_probs(policy.reference, rows.tokens, temperature, shares)
     return surrogate, kl_penalty(log_probs, reference, rows.mask, rows.counts)

@@ -17,12 +17,8 @@ import torch
 
 from compute_aligned.configuration.settings import Sft
 from compute_aligned.errors import InputError
-from compute_aligned.models import (
-    Batch,
-    chosen_log_probs,
-    collate,
-    completion_logits,
-)
+from compute_aligned.networks.batches import Batch, collate
+from compute_aligned.networks.log_probs import chosen_log_probs, completion_logits
 from compute_aligned.networks.tokens import check_length, encode_completions, encode_prompts
 from compute_aligned.progress import notice, track
 from compute_aligned.records import Problem

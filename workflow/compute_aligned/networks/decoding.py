@@ -35,18 +35,21 @@ def token_distribution(logits: Tensor, settings: Decoding) -> Tensor:
     return torch.softmax(warpers(None, logits.float()).double(), dim=-1)
 
 
-def invert(probabilities: Tensor, noise: Tensor) -> Tensor:
+def invert(probabilities: Tensor, noise: Tensor, rows: Tensor | None = None) -> Tensor:
     """The token of each row at which the cumulative distribution passes the noise.
 
     Args:
         probabilities: Shape (B, V).
         noise: Uniform on [0, 1), shape (B,), or (B, R) for R draws from each row.
+        rows: The row of ``probabilities`` that each row of the noise draws from, if not its own.
 
     Returns:
         Token ids, of the noise's shape; never one of probability 0.
 
     """
     cumulative = probabilities.cumsum(-1)
+    if rows is not None:
+        cumulative = cumulative[rows]
     total = cumulative[:, -1:]
     # a product that rounds up to the total would point behind the last token
     draws = noise.unsqueeze(-1) if noise.ndim == 1 else noise

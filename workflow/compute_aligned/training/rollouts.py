@@ -1,6 +1,7 @@
 """Rollouts of one optimiser batch, drawn from the model that is being trained.
 
-All prompts and the whole group of each go through the model together, every distinct text once:
+All prompts and the whole group of each go through the model together, every distinct text that
+follows a prompt once:
 completions share the pass of their prompt, and of each token after it for as long as they agree.
 Where they part the cache is copied, and completions that have ended leave the batch.
 """
@@ -14,8 +15,9 @@ import torch
 from torch import Tensor
 
 from compute_aligned.configuration.settings import Decoding
-from compute_aligned.models import suppress
+from compute_aligned.errors import InputError
 from compute_aligned.networks.decoding import invert, token_distribution
+from compute_aligned.networks.log_probs import caches_attention_only, suppress
 
 # Keeps the noise apart from the orders of the data, which the same run seed decides. It comes last:
 # numpy takes [1, 2] and [1, 2, 0] for the same seed.
@@ -77,7 +79,16 @@ def draw(
         eos: The end-of-sequence token's id.
         pad: The padding token's id.
 
+    Raises:
+        InputError: The model's cache holds a running state, which cannot be parted.
+
     """
+    if not caches_attention_only(model):
+        raise InputError(
+            f"rollouts of {type(model).__name__}",
+            "some of its layers keep a running state, which completions of a prompt cannot share",
+            "a model whose layers are all attention; supervised fine-tuning takes any",
+        )
     num_prompts, group_size, limit = noise.shape
     noise = noise.flatten(0, 1).to(model.device)
     drawn = _Drawn.empty(len(noise), limit, pad, model.device)
@@ -95,7 +106,7 @@ def draw(
     texts = rows // group_size  # which of the distinct texts so far each of them has
     for position in range(limit):
         probabilities = token_distribution(logits, settings)
-        tokens = invert(probabilities[texts], noise[rows, position])
+        tokens = invert(probabilities, noise[rows, position], texts)
         drawn.add(rows, position, tokens, texts, logits)
         going_on = tokens != eos
         if position + 1 == limit or not going_on.any():
