@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
 import jobs
@@ -148,25 +149,19 @@ def test_mistakes_in_what_to_sample_are_explained(
         jobs.run(*arguments)
 
 
-def test_scoring_publishes_scores_and_outcomes_of_every_branch_and_problem(
+def score(samples: Path, problems: Path, scores: Path, outcomes: Path) -> None:
+    files = {"samples": samples, "problems": problems, "scores": scores, "outcomes": outcomes}
+    jobs.run("score", *jobs.SMOKE[:4], *(x for n, path in files.items() for x in (f"--{n}", path)))
+
+
+def test_scoring_publishes_scores_and_outcomes_of_every_branch_and_problem_or_nothing(
     splits: Path, warmup: Path, tmp_path: Path
 ) -> None:
     samples, scores, outcomes = (tmp_path / f"{n}.parquet" for n in ("samples", "scores", "out"))
     models = {"warmup": warmup / "model"}
     jobs.run(*jobs.sample(splits / "test.jsonl", models, samples, "transformers"))
 
-    jobs.run(
-        "score",
-        *jobs.SMOKE[:4],
-        "--samples",
-        samples,
-        "--problems",
-        splits / "test.jsonl",
-        "--scores",
-        scores,
-        "--outcomes",
-        outcomes,
-    )
+    score(samples, splits / "test.jsonl", scores, outcomes)
 
     problems = [p.id for p in records.read_problems(splits / "test.jsonl")]
     rows = records.read_table(scores, records.SCORES).to_pylist()
@@ -176,3 +171,10 @@ def test_scoring_publishes_scores_and_outcomes_of_every_branch_and_problem(
     assert [point["k"] for point in points] == [1, 2, 4, 8] * 20
     assert beside(scores)["grader"] == beside(outcomes)["grader"] == "paper"
     assert beside(outcomes)["inputs"] == [str(samples), str(splits / "test.jsonl")]
+
+    whole = scores.read_bytes()
+    table = records.read_table(samples, records.SAMPLES)
+    records.write_table(samples, table.to_pylist()[:-8], records.SAMPLES)  # the last problem's
+    with pytest.raises(InputError, match=f"first of {re.escape(problems[-1])}"):
+        score(samples, splits / "test.jsonl", scores, outcomes)
+    assert scores.read_bytes() == whole  # what is refused replaces nothing

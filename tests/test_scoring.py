@@ -1,6 +1,7 @@
 import itertools
 from fractions import Fraction
 from math import comb
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from compute_aligned import records, scoring
 from compute_aligned.errors import InputError
 from compute_aligned.records import SAMPLES, Problem
+from compute_aligned.scoring import Drawn, by_problem, complete
 
 PROBLEMS = [
     Problem(id="half", group="half", prompt="1/2", answer="1/2"),
@@ -17,8 +19,8 @@ PROBLEMS = [
 ]
 
 
-def samples(*groups: tuple[str, str, list[tuple[str, int, bool]]]) -> list[pa.RecordBatch]:
-    """Batches of (branch, problem, [(text, tokens, finished) ...]) groups."""
+def samples(*groups: tuple[str, str, list[tuple[str, int, bool]]]) -> list[Drawn]:
+    """What there is in the rows of (branch, problem, [(text, tokens, finished) ...]) groups."""
     rows = [
         {
             "branch": branch,
@@ -31,7 +33,7 @@ def samples(*groups: tuple[str, str, list[tuple[str, int, bool]]]) -> list[pa.Re
         for branch, problem, drawn in groups
         for index, (text, tokens, finished) in enumerate(drawn)
     ]
-    return pa.Table.from_pylist(rows, SAMPLES).to_batches()
+    return list(by_problem(pa.Table.from_pylist(rows, SAMPLES).to_batches()))
 
 
 BY_HAND = samples(
@@ -94,25 +96,61 @@ def test_scores_and_outcomes_fit_their_schemas() -> None:
     assert pa.Table.from_pylist(points, records.OUTCOMES).num_rows == len(points)
 
 
-def test_samples_of_an_unknown_problem_are_refused() -> None:
-    table = samples(("ce", "seven", [("7", 1, True)]))
-
-    with pytest.raises(InputError, match="problem seven: it has samples"):
-        list(scoring.score(table, PROBLEMS, "paper"))
-
-
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
-def test_scores_do_not_depend_on_how_samples_are_cut_into_batches(size: int) -> None:
-    whole = pa.Table.from_batches(BY_HAND)
+def test_samples_do_not_depend_on_how_their_rows_are_cut_into_batches(size: int) -> None:
+    rows = [
+        {"branch": drawn.branch, "problem": drawn.problem, "sample": index, "text": text}
+        | {"num_tokens": num_tokens, "finished": finished}
+        for drawn in BY_HAND
+        for index, (text, num_tokens, finished) in enumerate(
+            zip(drawn.texts, drawn.num_tokens, drawn.finished, strict=True)
+        )
+    ]
 
-    cut = scoring.score(whole.to_batches(max_chunksize=size), PROBLEMS, "paper")
+    cut = by_problem(pa.Table.from_pylist(rows, SAMPLES).to_batches(max_chunksize=size))
 
-    assert list(cut) == list(scoring.score(BY_HAND, PROBLEMS, "paper"))
+    assert list(cut) == BY_HAND
 
 
 def test_a_grader_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InputError, match="no grader 'papre'"):
         list(scoring.score(BY_HAND, PROBLEMS, "papre"))
+
+
+# --- samples that are not whole -----------------------------------------------------------------
+
+TWO = [("6", 1, True), ("7", 1, True)]
+WHOLE = [(branch, problem, TWO) for branch in ("ce", "passn") for problem in ("half", "six")]
+
+
+def checked(groups: list[tuple[str, str, list]]) -> list[Drawn]:
+    return list(complete(samples(*groups), ["half", "six"], 2, Path("samples.parquet")))
+
+
+def test_whole_samples_pass_as_they_are() -> None:
+    assert checked(WHOLE) == samples(*WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"),
+    [
+        ([*WHOLE, ("ce", "seven", TWO)], "samples of seven, which is not among the problems"),
+        (WHOLE[:3], "passn has no samples of 1 of 2 problems, first of six"),
+        ([WHOLE[0], WHOLE[2]], "ce has no samples of 1 of 2 problems, first of six"),
+        ([*WHOLE[:3], ("passn", "six", TWO[:1])], "passn has 1 samples of six, not 2"),
+        ([*WHOLE[:3], ("passn", "six", TWO * 2)], "passn has 4 samples of six, not 2"),
+        ([*WHOLE, WHOLE[0]], "ce has samples of half in two places"),
+        ([], "there are no samples"),
+    ],
+)
+def test_samples_that_are_not_whole_are_refused(
+    groups: list[tuple[str, str, list]], words: str
+) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        checked(groups)
+
+    assert caught.value.where == "samples.parquet"
+    assert "--forcerun sample" in caught.value.remedy
 
 
 # --- outcomes ---------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ with (
     streams.writing(folder / "scores", records.SCORES) as scored,
     streams.writing(folder / "outcomes", records.OUTCOMES) as measured,
 ):
-    for row in scoring.score(batches, problems, "paper"):
+    for row in scoring.score(scoring.by_problem(batches), problems, "paper"):
         scored.add_rows([row])
         measured.add_rows(scoring.outcomes([row], ("pass@k",)))
 status = Path("/proc/self/status").read_text()  # getrusage would count the parent's memory too

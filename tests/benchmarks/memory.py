@@ -102,12 +102,14 @@ def scoring_job(problems: int = 1000, num_samples: int = SCORED) -> Callable:
 
     def score() -> None:
         assert temporary  # kept until the work is done
-        batches = streams.read_batches(folder / "samples", records.SAMPLES, "scoring")
+        drawn = scoring.by_problem(
+            streams.read_batches(folder / "samples", records.SAMPLES, "scoring")
+        )
         with (
             streams.writing(folder / "scores", records.SCORES) as scored,
             streams.writing(folder / "outcomes", records.OUTCOMES) as measured,
         ):
-            for row in scoring.score(batches, records.each_problem(folder / "problems"), "paper"):
+            for row in scoring.score(drawn, records.each_problem(folder / "problems"), "paper"):
                 scored.add_rows([row])
                 measured.add_rows(scoring.outcomes([row], ("pass@k",)))
 

@@ -9,19 +9,20 @@ from compute_aligned import records, scoring
 from compute_aligned.paper import protein_scores
 from compute_aligned.records import PROTEIN_SCORES, SAMPLES, Problem
 from compute_aligned.rewards import INVALID_REWARD, conditional_landscape, unconditional_landscape
+from compute_aligned.scoring import Drawn
 
 FREE = Problem(id="free", group="free", prompt="", answer="ACDEFGHIKL")
 # 3 of 4 residues are hydrophobic
 GIVEN = Problem(id="given", group="AAAD", prompt="?", answer="DDDA", input_sequence="AAAD")
 
 
-def samples(problem: str, texts: list[str]) -> list[pa.RecordBatch]:
+def samples(problem: str, texts: list[str]) -> list[Drawn]:
     rows = [
         {"branch": "bon_n2", "problem": problem, "sample": index, "text": text}
         | {"num_tokens": len(text) + 1, "finished": index != 1}
         for index, text in enumerate(texts)
     ]
-    return pa.Table.from_pylist(rows, SAMPLES).to_batches()
+    return list(scoring.by_problem(pa.Table.from_pylist(rows, SAMPLES).to_batches()))
 
 
 def test_unconditional_samples_are_scored_as_worked_by_hand() -> None:

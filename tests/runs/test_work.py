@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -145,6 +146,12 @@ def test_reinforcement_learning_is_counted_by_its_groups() -> None:
     assert work.flops == 1000 * (2 * 180 + 6 * 540 + 2 * 540)
     assert work.passes == pytest.approx(5 * 2 * (1 + 1 / 3) + 5 * 3 / 3)
     assert work.memory_bytes == 5 * 4000
+
+
+def test_prompts_are_not_shared_where_layers_are_computed_again() -> None:
+    work = rl_work(RL, 100, TEXTS, replace(MODEL, recomputes=True))
+
+    assert work.passes == pytest.approx(5 * 1 * (1 + 1 / 3) + 5 * 3 / 3)
 
 
 def test_without_a_kl_term_there_is_no_reference() -> None:

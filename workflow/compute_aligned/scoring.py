@@ -5,8 +5,9 @@ One grader decides both which samples are correct and which votes are the same a
 
 import itertools
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -18,31 +19,20 @@ from compute_aligned.records import SAMPLES, Problem
 from compute_aligned.seeds import problem_seed
 
 
-def score(
-    samples: Iterable[pa.RecordBatch], problems: Iterable[Problem], grader: str
-) -> Iterator[dict]:
+def score(samples: Iterable["Drawn"], problems: Iterable[Problem], grader: str) -> Iterator[dict]:
     """One row a branch and problem (schema ``records.SCORES``), in the samples' order.
 
     Args:
-        samples: Rows of ``records.SAMPLES``; of one branch and problem they are consecutive.
+        samples: Of problems that are all among ``problems``, see :func:`complete`.
         problems: The problems sampled, with their reference answers.
         grader: ``paper`` or ``symbolic``, see :mod:`compute_aligned.answers`.
 
-    Raises:
-        InputError: There are samples of a problem that is not among ``problems``.
-
     """
     gold = {problem.id: problem.answer for problem in problems}
-    return (_score(drawn, gold, grader) for drawn in by_problem(samples))
+    return (_score(drawn, gold, grader) for drawn in samples)
 
 
 def _score(drawn: "Drawn", gold: dict[str, str], grader: str) -> dict:
-    if drawn.problem not in gold:
-        raise InputError(
-            f"problem {drawn.problem}",
-            "it has samples, and is not among the problems given",
-            "give the problems that the samples were drawn from, or draw them again",
-        )
     answers, correct = graded_votes(
         [extract_answer(text) for text in drawn.texts], gold[drawn.problem], grader
     )
@@ -103,10 +93,57 @@ class Drawn:
 
 
 def by_problem(samples: Iterable[pa.RecordBatch]) -> Iterator[Drawn]:
-    """Each run of rows of one branch and problem, whichever batches it is in."""
+    """Each run of rows (schema ``records.SAMPLES``) of one branch and problem, over all batches."""
     rows = itertools.chain.from_iterable(
         zip(*(batch[name].to_pylist() for name in SAMPLES.names), strict=True) for batch in samples
     )
     for (branch, problem), run in itertools.groupby(rows, key=operator.itemgetter(0, 1)):
         _, _, _, texts, num_tokens, finished = zip(*run, strict=True)
         yield Drawn(branch, problem, texts, num_tokens, finished)
+
+
+def complete(
+    samples: Iterable[Drawn], problems: Collection[str], num_samples: int, path: Path
+) -> Iterator[Drawn]:
+    """The same samples, once they are known to be whole; what is absent shows at their end.
+
+    Args:
+        samples: Those of a file.
+        problems: The ids of all problems that each branch has samples of.
+        num_samples: How many it has of each.
+        path: The file, for the error.
+
+    Raises:
+        InputError: A branch lacks samples, or has some in two places or of another problem.
+
+    """
+
+    def refusal(problem: str) -> InputError:
+        return InputError(
+            path,
+            problem,
+            "give the problems that they were drawn from, or draw them again: "
+            "snakemake --forcerun sample",
+        )
+
+    done: dict[str, set[str]] = {}
+    for drawn in samples:
+        before = done.setdefault(drawn.branch, set())
+        if drawn.problem not in problems:
+            raise refusal(f"there are samples of {drawn.problem}, which is not among the problems")
+        if drawn.problem in before:
+            raise refusal(f"{drawn.branch} has samples of {drawn.problem} in two places")
+        if len(drawn.texts) != num_samples:
+            count = len(drawn.texts)
+            raise refusal(
+                f"{drawn.branch} has {count} samples of {drawn.problem}, not {num_samples}"
+            )
+        before.add(drawn.problem)
+        yield drawn
+    if not done:
+        raise refusal("there are no samples")
+    for branch, sampled in done.items():
+        lacking = [problem for problem in problems if problem not in sampled]
+        if lacking:
+            share = f"{len(lacking)} of {len(problems)}"
+            raise refusal(f"{branch} has no samples of {share} problems, first of {lacking[0]}")

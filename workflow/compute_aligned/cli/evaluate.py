@@ -134,8 +134,15 @@ def score(
     from compute_aligned.paper import protein_scores
 
     settings = config.read_family(scale, family)
-    drawn = streams.read_batches(samples, records.SAMPLES, "scoring")
+    # twice, for all of them at once would take too much memory
+    ids = dict.fromkeys(problem.id for problem in records.each_problem(problems))
     asked = records.each_problem(problems)
+    drawn = scoring.complete(
+        scoring.by_problem(streams.read_batches(samples, records.SAMPLES, "scoring")),
+        ids,
+        settings.sampling.num_samples,
+        samples,
+    )
     if settings.reward == "answer":
         schema = records.SCORES
         rows = scoring.score(drawn, asked, settings.grader)

@@ -4,17 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
 from compute_aligned.configuration.settings import RewardName
 from compute_aligned.grading import REWARDS
 from compute_aligned.records import PROTEIN_SCORES, Problem, read_table
 from compute_aligned.rewards import hydrophobic_share, read_residues
-from compute_aligned.scoring import by_problem
+from compute_aligned.scoring import Drawn
 
 
 def score(
-    samples: Iterable[pa.RecordBatch],
+    samples: Iterable[Drawn],
     problems: Iterable[Problem],
     reward: RewardName,
     grader: str,
@@ -22,14 +21,14 @@ def score(
     """One row a branch and problem (schema ``records.PROTEIN_SCORES``), in the samples' order.
 
     Args:
-        samples: Rows of ``records.SAMPLES``; of one branch and problem they are consecutive.
+        samples: Of problems that are all among ``problems``, see :func:`scoring.complete`.
         problems: The problems sampled.
         reward: One of the protein rewards of :data:`compute_aligned.grading.REWARDS`.
         grader: Passed on to the reward.
 
     """
     known = {problem.id: problem for problem in problems}
-    for drawn in by_problem(samples):
+    for drawn in samples:
         problem = known[drawn.problem]
         grades = REWARDS[reward](problem, drawn.texts, grader)
         proteins = [

@@ -13,7 +13,7 @@ from compute_aligned.training.optimisation import steps_per_epoch
 Counts = TypeVar("Counts", bound=Any)  # a dataclass
 
 FORWARD_PASS = FORWARD_FLOPS / (FORWARD_FLOPS + BACKWARD_FLOPS)  # of a pass forward and backward
-UPDATE_PASSES = 2  # of a batch of rollouts: the prompts that they share, and what follows them
+SHARING_PASSES = 2  # of a batch of rollouts: the prompts that they share, and what follows them
 CHECKPOINT_COPIES = 3  # on disk while a job runs: weights and AdamW's two moments
 
 # Bytes on disk, as measured on the laptop scale. Where models or samples are large, they alone
@@ -140,7 +140,8 @@ def rl_work(settings: Rl, num_tasks: int, texts: Texts, model: ModelSize) -> Wor
     learnt = rollouts * (texts.prompt + written)
     references = 1 if settings.kl_weight else 0
     rows = settings.prompts_per_step * settings.group_size
-    updates = settings.steps * _parts(rows, settings.micro_batch_size) * UPDATE_PASSES
+    passes = 1 if model.recomputes else SHARING_PASSES
+    updates = settings.steps * _parts(rows, settings.micro_batch_size) * passes
     return Work(
         steps=settings.steps,
         training_tokens=learnt,
