@@ -1,5 +1,5 @@
 # make            set up .venv and run the pipeline at the scale of config/config.yaml
-# make cost       what that run takes, before it starts; after it, estimate against actual
+# make cost       what a run takes, before it starts; after it, estimate against actual; SCALE=paper
 # make report     a finished run as one page, results/<scale>/report.html; SCALE=smoke for another
 # make test       set up .venv and run every check: lint, types, unit tests, the smoke pipeline
 # make test-slurm the cluster profile on a Slurm of one node, which it starts; part of `make test`
@@ -31,7 +31,7 @@ all: $(VENV)/run.stamp
 	snakemake --cores all
 
 cost: $(VENV)/run.stamp
-	python -m compute_aligned cost
+	python -m compute_aligned cost $(if $(SCALE),--scale $(SCALE))
 
 report: $(VENV)/run.stamp
 	python -m compute_aligned report $(if $(SCALE),--scale $(SCALE))

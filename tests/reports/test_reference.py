@@ -6,7 +6,15 @@ from claim_parts import reviewed
 
 from compute_aligned.config import ROOT
 from compute_aligned.errors import InputError
-from compute_aligned.reports.reference import END, FIGURE_FILES, START, TABLE_FILES, publish, quoted
+from compute_aligned.reports.reference import (
+    END,
+    FIGURE_FILES,
+    START,
+    TABLE_FILES,
+    contents,
+    publish,
+    quoted,
+)
 from compute_aligned.verdicts.claim_tables import to_markdown, to_tidy
 
 REFERENCE = ROOT / "results" / "reference" / "laptop"
@@ -25,6 +33,16 @@ def test_every_file_that_the_readme_links_to_is_there() -> None:
 
     assert len(links) >= 4
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_the_page_of_the_reference_run_names_every_file_with_its_title() -> None:
+    text = (REFERENCE / "README.md").read_text(encoding="utf-8")
+    links = {part.split(")")[0] for part in text.split("](")[1:]}
+    there = {str(p.relative_to(REFERENCE)) for p in REFERENCE.rglob("*.*")}
+
+    assert text == contents("laptop", REFERENCE)
+    assert "| [figure1](figures/figure1.png) | Gain in pass@k of Pass@N" in text
+    assert links == {p for p in there if not p.endswith(".json")} - {"README.md"}
 
 
 def test_the_verdicts_of_a_run_are_copied_and_quoted_first(tmp_path: Path) -> None:
@@ -62,7 +80,7 @@ def test_another_scale_is_copied_and_not_quoted(tmp_path: Path) -> None:
         (tables / f"table2.{kind}").write_text(kind)
     (tmp_path / "README.md").write_text("without markers")
 
-    assert len(publish("smoke", tmp_path)) == len(TABLE_FILES)
+    assert len(publish("smoke", tmp_path)) == len(TABLE_FILES) + 1  # and the page that lists them
     assert (tmp_path / "results/reference/smoke/tables/table2.md").read_text() == "md"
     assert (tmp_path / "README.md").read_text() == "without markers"
 

@@ -1,7 +1,8 @@
-"""The two sampling engines: vLLM (every scale's default) and plain transformers.
+"""The two sampling engines: vLLM, and plain transformers, which short answers of small models suit.
 
-Both draw from token ids, at the same distribution (:class:`settings.Decoding`), and agree on what a
-completion is: the tokenizer's end-of-sequence token ends it and counts, but is not in the text.
+Both draw from token ids, at the same distribution (``Decoding``, of the settings), and agree on
+what a completion is: the tokenizer's end-of-sequence token ends it and counts, but is not in the
+text.
 """
 
 import contextlib

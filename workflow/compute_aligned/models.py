@@ -35,7 +35,7 @@ def build(
     Args:
         settings: What it is, and whether it is trained whole or by an adapter.
         seed: Draws the weights of a model from scratch, or of an adapter.
-        dtype: Of the weights, see :func:`precision.weights_dtype`.
+        dtype: Of the weights, see :func:`compute_aligned.networks.precision.weights_dtype`.
         device: ``cpu`` or ``cuda``.
 
     Raises:

@@ -170,8 +170,8 @@ def split_problems(
     train = _take(seeded, num_train, "train", settings)
     unused = seeded[num_train:]
     rl = train if settings.rl == "train" else _take(unused, settings.rl, "rl", settings)
-    splits = {"train": train, "rl": rl, "validation": validation, "test": test}
-    return {name: [_prompted(p, settings.prompt) for p in split] for name, split in splits.items()}
+    splits = zip(SPLITS, (train, rl, validation, test), strict=True)
+    return {name: [_prompted(p, settings.prompt) for p in split] for name, split in splits}
 
 
 def _one_a_group(problems: Iterable[Problem]) -> list[Problem]:

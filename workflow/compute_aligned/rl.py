@@ -22,7 +22,12 @@ from compute_aligned.errors import InputError
 from compute_aligned.networks.adapters import recomputing
 from compute_aligned.networks.batches import Batch, collate
 from compute_aligned.networks.log_probs import pays_to_share_prompts, token_log_probs
-from compute_aligned.policy import clipped_ratio_loss, kl_penalty, policy_gradient_loss
+from compute_aligned.policy import (
+    clipped_ratio_loss,
+    kl_penalty,
+    policy_gradient_loss,
+    sequence_log_prob,
+)
 from compute_aligned.progress import track
 from compute_aligned.training.experience import (
     Objective,
@@ -216,7 +221,7 @@ def part_losses(policy: Policy, rows: RowTensors, settings: Rl) -> tuple[Tensor,
         shares = pays_to_share_prompts(policy.model, rows.tokens)
         log_probs = token_log_probs(policy.model, rows.tokens, temperature, shares)
     if settings.surrogate == "policy_gradient":
-        surrogate = policy_gradient_loss(log_probs.sum(1), rows.gains)
+        surrogate = policy_gradient_loss(sequence_log_prob(log_probs, rows.mask), rows.gains)
     else:
         # one optimiser step a batch: the policy that sampled is the present one, all ratios are 1
         surrogate = clipped_ratio_loss(log_probs, log_probs.detach(), rows.gains, rows.mask)

@@ -62,10 +62,39 @@ def publish(scale: str, root: Path) -> list[Path]:
         (target / kind).mkdir(parents=True, exist_ok=True)
         for path in files:
             written.append(Path(shutil.copy(path, target / kind)).relative_to(root))
+    page = target / "README.md"
+    write_text(page, contents(scale, target))
+    written.append(page.relative_to(root))
     if scale == QUOTED_SCALE:
         readme = root / "README.md"
         write_text(readme, quoted(readme.read_text(encoding="utf-8"), target))
     return written
+
+
+def contents(scale: str, reference: Path) -> str:
+    """A page that names every table and figure of a reference run, its title and its files."""
+    lines = [
+        f"# Reference run, scale {scale}",
+        "",
+        f"What `make reference SCALE={scale}` kept of a finished run. Beside each file, its",
+        "`*.provenance.json` says which settings, seed, code, packages and machine it came from.",
+        "",
+        "| item | shows | files |",
+        "| --- | --- | --- |",
+    ]
+    titles = {name: item.title for name, item in config.read_paper_items().items()}
+    shown = {"claims": "Verdicts on the paper's claims", **titles}
+    for name, title in shown.items():
+        found = [
+            path.relative_to(reference).as_posix()
+            for folder in (".", "tables", "figures")
+            for kind in ("md", "png", "csv", "tex", "pdf")
+            if (path := reference / folder / f"{name}.{kind}").exists()
+        ]
+        if found:
+            others = " ".join(f"[{path.split('.')[-1]}]({path})" for path in found[1:])
+            lines.append(f"| [{name}]({found[0]}) | {title} | {others} |")
+    return "\n".join(lines) + "\n"
 
 
 def quoted(readme: str, reference: Path) -> str:
