@@ -13,8 +13,8 @@ def test_the_page_opens_with_how_many_claims_have_which_verdict() -> None:
     page = to_html(reviewed(), "laptop")
 
     assert tally(reviewed(), "laptop") == (
-        "Of 3 claims of the paper at scale laptop: 1 reproduced (C1a), 1 true by algebra (C11), "
-        "1 not run at this scale (C5a)."
+        "Of 3 claims of the paper at scale laptop (3 seeds): 1 reproduced (C1a), "
+        "1 true by algebra (C11), 1 not run at this scale (C5a)."
     )
     assert page.index("Of 3 claims") < page.index("<h2>Verdicts</h2>")
 

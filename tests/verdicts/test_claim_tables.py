@@ -68,8 +68,17 @@ def test_each_claim_lists_its_contrasts_and_then_what_could_overturn_it() -> Non
 def test_the_caption_says_how_many_were_judged_and_the_note_what_one_seed_means() -> None:
     three, one = to_markdown(reviewed(), "laptop"), to_markdown(reviewed(seeds=1), "laptop")
     assert "the 1 claim judged here, or, of a contrast or control, among the 5 of those" in three
+    assert "Scale laptop (3 seeds). " in three
+    assert "Scale laptop (1 seed). " in one
     assert "nothing of another training" not in three
     assert "nothing of another training" in one
+
+
+def test_the_scale_is_named_with_the_seeds_that_ran() -> None:
+    several = [*reviewed(seeds=5)[:1], *reviewed(seeds=3)]
+
+    assert claim_words.scale_words(several, "laptop") == "laptop (3 to 5 seeds)"
+    assert claim_words.scale_words(reviewed()[1:2], "laptop") == "laptop"  # nothing of it ran
 
 
 def test_tidy_values_hold_this_run_and_the_paper_in_columns_of_their_own() -> None:

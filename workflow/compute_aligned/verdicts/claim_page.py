@@ -72,7 +72,8 @@ def tally(reviewed: Sequence[Reviewed], scale: str) -> str:
         for verdict, (_, words) in VERDICTS.items()
         if named[verdict]
     ]
-    text = f"Of {count(len(reviewed), 'claim')} of the paper at scale {scale}: {', '.join(parts)}."
+    claims, run = count(len(reviewed), "claim"), say.scale_words(reviewed, scale)
+    text = f"Of {claims} of the paper at scale {run}: {', '.join(parts)}."
     if not any(map(_mark, reviewed)):
         return text
     return f"{text} Those with {MARK} are not clear after Holm's correction for judging so many."

@@ -110,11 +110,11 @@ def _caption(reviewed: Sequence[Reviewed], scale: str) -> str:
     num_compared = sum(each.p_holm is not None for each in _all(reviewed))
     num_claims = sum(claim.p_holm is not None for claim in reviewed)
     return (
-        f"Scale {scale}. A contrast is reproduced if its 95% interval lies where the claim has it, "
-        "contradicted if it lies wholly elsewhere, else not shown; a claim is reproduced if all of "
-        "its contrasts are, and contradicted if one is. The effect shown is that of the contrast "
-        "which a verdict hangs on; the paper's stands beside it and is not from this run. Clear "
-        "after Holm: with 5% for any false statement among the "
+        f"Scale {say.scale_words(reviewed, scale)}. A contrast is reproduced if its 95% interval "
+        "lies where the claim has it, contradicted if it lies wholly elsewhere, else not shown; a "
+        "claim is reproduced if all of its contrasts are, and contradicted if one is. The effect "
+        "shown is that of the contrast which a verdict hangs on; the paper's stands beside it and "
+        "is not from this run. Clear after Holm: with 5% for any false statement among the "
         f"{count(num_claims, 'claim')} judged here, or, of a contrast or control, among the "
         f"{num_compared} of those."
     )

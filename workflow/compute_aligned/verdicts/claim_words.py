@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from compute_aligned import config
 from compute_aligned.claims import EQUAL_WITHIN, Verdict
 from compute_aligned.configuration.claim_rows import ContrastRow
+from compute_aligned.layout.captions import count
 from compute_aligned.layout.panels import MISSING
 from compute_aligned.verdicts.claim_review import Compared, PaperEffect, Reviewed
 
@@ -102,3 +103,15 @@ def rival_words(controls: Sequence[Compared]) -> list[str]:
         count = f" ({verdicts.count(worst)} of {len(verdicts)})" if len(verdicts) > 1 else ""
         words.append(f"{OF_RIVALS[worst]}{count}: {rival}")
     return words
+
+
+def scale_words(reviewed: Sequence[Reviewed], scale: str) -> str:
+    """What was run: the scale, and on how many seeds, ``laptop (3 to 5 seeds)``."""
+    compared = [each for claim in reviewed for each in (*claim.contrasts, *claim.controls)]
+    intervals = [each.judgement.interval for each in compared]
+    seeds = [interval.num_seeds for interval in intervals if interval is not None]
+    if not seeds:
+        return scale
+    fewest, most = min(seeds), max(seeds)
+    range_ = count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+    return f"{scale} ({range_})"
