@@ -1,20 +1,26 @@
-"""Whole runs as tests start them: Snakemake, in a copy of the repository."""
+"""Whole runs as tests start them: Snakemake, in a copy of the repository.
 
+Each job has the packages of its rule's conda environment and no others, and so has Snakemake.
+"""
+
+import atexit
 import contextlib
 import csv
+import functools
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
+from environments import CLOSED, closed_path
 
 ROOT = Path(__file__).resolve().parents[1]
-SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 FAMILY, SEED = "sft_passn", 0
 BRANCHES = ["ce", "passn_n16"]
 
@@ -29,17 +35,31 @@ def copy_repository(target: Path) -> Path:
     return target
 
 
+@functools.cache
+def environments_of_rules() -> Path:
+    """The folder that runs have first on their path, whose python is that of each rule."""
+    folder = Path(tempfile.mkdtemp(prefix="environments-"))
+    atexit.register(shutil.rmtree, folder)
+    return closed_path(folder / "bin")
+
+
+def command(*arguments: str) -> list[str]:
+    """Snakemake in the environment that it has of its own."""
+    plan = environments_of_rules() / "plan.json"
+    return [sys.executable, str(CLOSED), str(plan), "-m", "snakemake", *arguments]
+
+
 def surroundings(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of a run: as a user's, with this Python's folder first on the path."""
+    """The environment variables of a run: a user's, with the rules' environments on the path."""
     kept = {k: v for k, v in environment.items() if k != "PYTHONPATH"}
-    return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
+    return kept | {"PATH": f"{environments_of_rules()}{os.pathsep}{kept['PATH']}"}
 
 
 def snakemake(
     folder: Path, *arguments: str, environment: Mapping[str, str] = os.environ
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*SNAKEMAKE, *arguments],
+        command(*arguments),
         cwd=folder,
         env=surroundings(environment),
         capture_output=True,
@@ -54,7 +74,7 @@ def background(
 ) -> Iterator[subprocess.Popen[str]]:
     """A run of Snakemake beside the test, waited for at the end; it says nothing."""
     with subprocess.Popen(
-        [*SNAKEMAKE, *arguments],
+        command(*arguments),
         cwd=folder,
         env=surroundings(environment),
         stdout=subprocess.DEVNULL,

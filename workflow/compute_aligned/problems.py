@@ -207,8 +207,16 @@ def _order_key(seed: int, group: str) -> bytes:
 
 
 def _reasoning_gym(source: ReasoningGymSource) -> tuple[list[Problem], str]:
-    import reasoning_gym
-    from reasoning_gym.factory import DATASETS
+    try:
+        import reasoning_gym
+        from reasoning_gym.factory import DATASETS
+    except ModuleNotFoundError as error:
+        raise InputError(
+            source.source,
+            f"reasoning-gym cannot be imported: there is no {error.name} in this environment",
+            "with a C compiler (cc), which pycosat needs, set the environment up again:"
+            " with --use-conda delete .snakemake/conda, else delete .venv",
+        ) from error
 
     task = source.source.removeprefix("reasoning_gym:")
     if task not in DATASETS:

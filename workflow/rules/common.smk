@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 PACKAGE = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE))
@@ -26,8 +27,13 @@ FORM = ".gpu" if (RUN.device or study.read_scale(RUN.scale).device) == "cuda" el
 # no parameter of the jobs: where they compute is no reason to run them again
 DEVICE = f" --device {RUN.device}" if RUN.device else ""
 
-# jobs find the package here, with or without conda
-shell.prefix(f"set -euo pipefail; export PYTHONPATH='{PACKAGE}'; ")
+# jobs find the package here, with or without conda; in an environment of conda's nothing else of the
+# user's own (~/.local) may take the place of a package in it
+WITH_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH='{PACKAGE}'"
+    + (" PYTHONNOUSERSITE=1; " if WITH_CONDA else "; ")
+)
 
 
 wildcard_constraints:

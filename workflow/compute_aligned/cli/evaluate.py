@@ -3,10 +3,8 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import typer
 
 from compute_aligned import config, provenance, records, streams
@@ -15,6 +13,9 @@ from compute_aligned.cli.ready import ready
 from compute_aligned.configuration.model_settings import PretrainedModel
 from compute_aligned.errors import InputError
 from compute_aligned.study import fingerprints
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def sample(
@@ -117,7 +118,9 @@ def sample(
     )
 
 
-def _counts(samples: pa.Table) -> dict[str, int]:
+def _counts(samples: "pa.Table") -> dict[str, int]:
+    import pyarrow.compute as pc
+
     return {"samples": len(samples), "tokens": pc.sum(samples["num_tokens"]).as_py()}
 
 

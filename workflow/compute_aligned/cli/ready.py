@@ -7,7 +7,6 @@ from pathlib import Path
 from compute_aligned import config
 from compute_aligned.configuration.model_settings import Model, PretrainedModel
 from compute_aligned.configuration.settings import Device
-from compute_aligned.networks import checkpoints, machine
 from compute_aligned.networks.model_size import ModelSize, model_size
 
 
@@ -45,6 +44,8 @@ def ready(
         InputError: Something of it is not.
 
     """
+    from compute_aligned.networks import checkpoints, machine
+
     at, model = config.read_scale(scale), config.read_family(scale, family).model
     chosen = device or at.device
     machine.require_device(chosen)
