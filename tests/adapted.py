@@ -9,9 +9,9 @@ import pytest
 import tiny
 import torch
 
-from compute_aligned import models
-from compute_aligned.configuration.model_settings import Lora, PretrainedModel
-from compute_aligned.networks.batches import Batch, collate
+from compute_aligned.config.models import Lora, PretrainedModel
+from compute_aligned.models import loading
+from compute_aligned.models.tokens import Batch, collate
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
 LORA = Lora(rank=4, alpha=8, targets=TARGETS)
@@ -24,7 +24,7 @@ def settings(folder: Path, **changes: Any) -> PretrainedModel:
 
 def build(folder: Path, seed: int = 0, **changes: Any) -> tuple[Any, Any]:
     """A base with a fresh adapter on it, and the tokenizer."""
-    return models.build(settings(folder, **changes), seed, torch.float32)
+    return loading.build(settings(folder, **changes), seed, torch.float32)
 
 
 def trained(base: Path, folder: Path, seed: int = 1, scale: float = 0.3) -> Path:
@@ -34,7 +34,7 @@ def trained(base: Path, folder: Path, seed: int = 1, scale: float = 0.3) -> Path
     with torch.no_grad():
         for parameter in adapter_of(model).values():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
-    models.save(model, tokenizer, folder)
+    loading.save(model, tokenizer, folder)
     return folder
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from compute_aligned.configuration.sheets import PaperItem
+from compute_aligned.config.sheets import PaperItem
 
 
 def analytic_item(

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from compute_aligned.configuration.claim_rows import ClaimRow, ContrastRow
-from compute_aligned.statistics.confidence import Confidence
-from compute_aligned.statistics.intervals import Interval
-from compute_aligned.study.claim_sheets import Claim
-from compute_aligned.verdicts.claim_evidence import Ratios
-from compute_aligned.verdicts.claim_review import Reviewed, review
+from compute_aligned.claims.evidence import Ratios
+from compute_aligned.claims.review import Reviewed, review
+from compute_aligned.config.claims import Claim
+from compute_aligned.config.sheets import ClaimRow, ContrastRow
+from compute_aligned.method.confidence import Confidence
+from compute_aligned.method.intervals import Interval
 
 
 def row(**cells: Any) -> ContrastRow:

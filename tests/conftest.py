@@ -6,7 +6,7 @@ import tiny
 import torch
 from hypothesis import settings
 
-from compute_aligned import models
+from compute_aligned.models import loading
 
 # how long an example takes tells about the machine, not about the code
 settings.register_profile("tests", deadline=None)
@@ -14,7 +14,7 @@ settings.load_profile("tests")
 
 
 def saved(folder: Path, seed: int) -> Path:
-    models.save(*tiny.build(seed, torch.float32), folder)
+    loading.save(*tiny.build(seed, torch.float32), folder)
     return folder
 
 

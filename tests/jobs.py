@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from compute_aligned.cli import app
+from compute_aligned.__main__ import app
 
 SMOKE = ["--scale", "smoke", "--family", "sft_passn", "--seed", "0"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "workflow")}

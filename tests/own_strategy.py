@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compute_aligned.strategies import Strategy
+from compute_aligned.method.strategies import Strategy
 
 
 @dataclass(frozen=True)

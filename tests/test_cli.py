@@ -8,8 +8,9 @@ import jobs
 import pyarrow.parquet as pq
 import pytest
 
-from compute_aligned import __main__, records
-from compute_aligned.errors import InputError
+from compute_aligned import __main__
+from compute_aligned.files import records
+from compute_aligned.files.errors import InputError
 
 
 def beside(artefact: Path) -> dict:
@@ -79,12 +80,12 @@ def test_training_publishes_a_model_its_steps_and_where_they_came_from(warmup: P
 def test_a_warm_up_with_a_criterion_says_whether_it_was_reached(
     splits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from compute_aligned import config
+    from compute_aligned.config import study
 
-    family = config.read_family("smoke", "sft_passn")
+    family = study.read_family("smoke", "sft_passn")
     warmup = family.warmup.model_copy(update={"stop_at_probability": 0.005})
     changed = family.model_copy(update={"warmup": warmup})
-    monkeypatch.setattr(config, "read_family", lambda *_: changed)
+    monkeypatch.setattr(study, "read_family", lambda *_: changed)
 
     jobs.run(*jobs.train(splits / "train.jsonl", tmp_path))
 

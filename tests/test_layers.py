@@ -1,9 +1,11 @@
+"""The package's rooms: which there are, that imports between them go one way, and what is light."""
+
 import ast
+import importlib
 import importlib.util
 import json
 import subprocess
 import sys
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,14 @@ import compute_aligned
 PACKAGE = compute_aligned.__name__
 PACKAGE_FOLDER = Path(compute_aligned.__file__).parent
 TESTS = Path(__file__).parent
-CORE = [
-    *("claims", "diagnostics", "estimators", "logmath", "policy", "rewards", "strategies"),
-    *("statistics.confidence", "statistics.power", "statistics.resampling", "statistics.student"),
+STEPS = ["prepare", "train", "sample", "score", "paper", "claims", "describe"]
+# each room may import those of the lines above its own
+LINES = [
+    *(["files"], ["method"], ["config"], ["score"], ["models"], ["paper"]),
+    *(["prepare", "train", "sample"], ["claims"], ["describe"], ["__main__"]),
 ]
 EDGES = {"datasets", "pandas", "snakemake", "transformers", "vllm"}
+MOST_LINES = 300
 LIST_MODULES = """
 import importlib, json, sys
 sys.path.insert(0, sys.argv[1])
@@ -32,45 +37,55 @@ def modules_after_importing(name: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("name", CORE)
-def test_the_core_imports_neither_edges_nor_upper_layers(name: str) -> None:
-    loaded = modules_after_importing(f"compute_aligned.{name}")
-    ours = {module for module in loaded if module.startswith("compute_aligned.")}
+@pytest.mark.parametrize("path", sorted((PACKAGE_FOLDER / "method").glob("[a-z]*.py")), ids=str)
+def test_the_method_imports_neither_edges_nor_other_rooms(path: Path) -> None:
+    loaded = modules_after_importing(f"compute_aligned.method.{path.stem}")
+    rooms = {m.split(".")[1] for m in loaded if m.startswith("compute_aligned.")}
 
-    assert f"compute_aligned.{name}" in ours
     assert not loaded & EDGES
-    assert ours <= {f"compute_aligned.{core}" for core in [*CORE, "errors", "statistics"]}
+    assert rooms <= {"method", "files"}
+    assert {m for m in loaded if m.startswith("compute_aligned.files.")} <= {
+        "compute_aligned.files.errors"
+    }
 
 
 def test_scoring_starts_without_the_libraries_that_train_and_sample() -> None:
-    loaded = modules_after_importing("compute_aligned.scoring")
+    loaded = modules_after_importing("compute_aligned.score.scoring")
 
     assert not loaded & {"torch", "transformers", "vllm"}
 
 
-def modules_imported_by(path: Path) -> set[str]:
-    """What a file of the package imports of it, anywhere in its text, as ``folder.module``."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
-            inside = node.module.removeprefix(PACKAGE).lstrip(".")
-            found |= {f"{inside}.{alias.name}".lstrip(".") for alias in node.names}
-    return found
+def test_every_rule_file_has_a_room_of_its_name_in_the_package_and_the_tests() -> None:
+    rules = {p.stem for p in (PACKAGE_FOLDER.parent / "rules").glob("*.smk")} - {"common"}
+
+    assert rules == set(STEPS)
+    for room in STEPS:
+        assert (PACKAGE_FOLDER / room / "steps.py").is_file(), room
+    for line in LINES[:-1]:
+        for room in line:
+            assert ast.get_docstring(ast.parse((PACKAGE_FOLDER / room / "__init__.py").read_text()))
+            assert list((TESTS / room).glob("test_*.py")), room
+    there = {p.stem for p in PACKAGE_FOLDER.iterdir() if not p.name.startswith("__pycache__")}
+    assert there == {room for line in LINES for room in line} | {"__init__"}
 
 
-def test_imports_between_modules_and_folders_go_one_way() -> None:
-    below: dict[str, set[str]] = {}
-    for path in PACKAGE_FOLDER.rglob("*.py"):
-        layer = path.relative_to(PACKAGE_FOLDER).with_suffix("").parts[0]
-        others = {name.split(".")[0] for name in modules_imported_by(path)} - {layer, "__version__"}
-        below.setdefault(layer, set()).update(others)
+def rooms_imported_by(path: Path) -> set[str]:
+    """The rooms that a file of the package imports from, anywhere in its text."""
+    return {
+        f"{node.module}.{alias.name}".split(".")[1]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE
+        for alias in node.names
+    } - {"__version__"}
 
-    order = list(TopologicalSorter(below).static_order())  # raises where there is a circle
 
-    there = {p.stem for p in PACKAGE_FOLDER.iterdir() if p.suffix == ".py" or p.is_dir()}
-    assert set(order) <= there  # or the imports were misread
-    assert order.index("strategies") < order.index("sft") < order.index("cli")
-    assert below["cli"] >= {"config", "reports", "verdicts"}
+@pytest.mark.parametrize("number", range(len(LINES)), ids=lambda n: ",".join(LINES[n]))
+def test_imports_between_rooms_go_one_way(number: int) -> None:
+    above = {room for line in LINES[:number] for room in line}
+    for room in LINES[number]:
+        place = PACKAGE_FOLDER / room
+        for path in place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]:
+            assert rooms_imported_by(path) <= above | {room}, path
 
 
 @pytest.mark.parametrize("folder", [PACKAGE_FOLDER, TESTS], ids=lambda folder: folder.name)
@@ -89,9 +104,11 @@ def test_every_name_imported_from_the_package_is_there(folder: Path) -> None:
         assert there or importlib.util.find_spec(f"{module}.{name}"), (module, name)
 
 
-def test_every_folder_says_what_is_in_it() -> None:
-    folders = [p for p in PACKAGE_FOLDER.iterdir() if list(p.glob("*.py"))]
+def test_no_file_of_the_package_is_long() -> None:
+    long = {
+        str(path.relative_to(PACKAGE_FOLDER)): count
+        for path in PACKAGE_FOLDER.rglob("*.py")
+        if (count := len(path.read_text().splitlines())) > MOST_LINES
+    }
 
-    assert len(folders) > 5
-    for folder in folders:
-        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder
+    assert long == {}

@@ -5,11 +5,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, Mamba2Config
 
-from compute_aligned import models
-from compute_aligned.configuration.model_settings import ScratchModel
-from compute_aligned.configuration.settings import Decoding, Rl
-from compute_aligned.networks import tokens
-from compute_aligned.records import Problem
+from compute_aligned.config.models import ScratchModel
+from compute_aligned.config.settings import Decoding, Rl
+from compute_aligned.files.records import Problem
+from compute_aligned.models import loading, tokens
 
 SHAPE = ScratchModel(
     vocabulary="0 1 2 3 4 5 6 7 8 9 * =",
@@ -38,7 +37,7 @@ RL = Rl(
 
 def build(seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Any, Any]:
     """A model whose distributions are far from uniform, in evaluation mode, and its tokenizer."""
-    model, tokenizer = models.build(SHAPE, seed, dtype)
+    model, tokenizer = loading.build(SHAPE, seed, dtype)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 2:

@@ -13,9 +13,9 @@ import torch
 import typer
 
 from benchmarks.compare import show, summary, timed
-from compute_aligned import provenance
-from compute_aligned.config import ROOT
-from compute_aligned.records import write_text
+from compute_aligned.config.study import ROOT
+from compute_aligned.files import provenance
+from compute_aligned.files.writing import write_text
 
 FOLDER = ROOT / "results" / "benchmarks"
 

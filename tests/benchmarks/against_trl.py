@@ -21,13 +21,14 @@ from typing import Any
 
 from benchmarks import rl_step, sft_step
 from benchmarks.compare import Comparison, Way, clocked
-from compute_aligned import models, rl, sft
-from compute_aligned.configuration.settings import Duration
-from compute_aligned.grading import REWARDS
-from compute_aligned.progress import notice
-from compute_aligned.records import Problem
-from compute_aligned.strategies import SingleSample
-from compute_aligned.training.experience import Objective
+from compute_aligned.config.settings import Duration
+from compute_aligned.files.progress import notice
+from compute_aligned.files.records import Problem
+from compute_aligned.method.strategies import SingleSample
+from compute_aligned.models import loading
+from compute_aligned.score.grading import REWARDS
+from compute_aligned.train import rl, sft
+from compute_aligned.train.experience import Objective
 
 COMMON = {  # of both trainers: nothing is written, reported or recomputed
     "use_cpu": True,
@@ -148,8 +149,8 @@ def grpo_trainer(case: rl_step.Case, steps: int, folder: Path) -> Any:
     from trl import GRPOConfig, GRPOTrainer
 
     settings, tokenizer = case.objective.settings, case.policy.tokenizer
-    models.save(case.policy.model, tokenizer, folder / "start")
-    model, _ = models.load(folder / "start", case.policy.model.dtype)
+    loading.save(case.policy.model, tokenizer, folder / "start")
+    model, _ = loading.load(folder / "start", case.policy.model.dtype)
     by_prompt = {problem.prompt: problem for problem, _ in case.tasks}
 
     def reward(prompts: list[str], completions: list[str], **_: Any) -> list[float]:

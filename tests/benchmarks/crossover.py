@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from benchmarks.compare import Comparison, Way, clocked
-from compute_aligned import config, models
-from compute_aligned.configuration.settings import Sampling
-from compute_aligned.engines import ENGINES
-from compute_aligned.sampling import Completion, Request
+from compute_aligned.config import study
+from compute_aligned.config.settings import Sampling
+from compute_aligned.models import loading
+from compute_aligned.sample.engines import ENGINES
+from compute_aligned.sample.store import Completion, Request
 
 FAMILY = "sft_passn"
 SEED = 100
@@ -30,7 +31,7 @@ MAX_LENGTH = 192
 
 def save_model(folder: Path, hidden: int, layers: int) -> Any:
     """A random model that never ends a completion; returns its tokenizer."""
-    shape = config.read_family("laptop", FAMILY).model.model_copy(
+    shape = study.read_family("laptop", FAMILY).model.model_copy(
         update={
             "hidden_size": hidden,
             "intermediate_size": 4 * hidden,
@@ -39,16 +40,16 @@ def save_model(folder: Path, hidden: int, layers: int) -> Any:
             "max_length": MAX_LENGTH,
         }
     )
-    model, tokenizer = models.build(shape, SEED, torch.float32)
+    model, tokenizer = loading.build(shape, SEED, torch.float32)
     suppressed = model.generation_config.suppress_tokens or []
     model.generation_config.suppress_tokens = [*suppressed, tokenizer.eos_token_id]
-    models.save(model, tokenizer, folder)
+    loading.save(model, tokenizer, folder)
     return tokenizer
 
 
 def settings_for(length: int) -> Sampling:
     """The family's, with completions of at most this length."""
-    family = config.read_family("laptop", FAMILY)
+    family = study.read_family("laptop", FAMILY)
     changes = {"num_samples": NUM_SAMPLES, "max_new_tokens": length}
     return family.sampling.model_copy(update=changes)
 

@@ -36,13 +36,14 @@ from benchmarks.gpu_steps import (
     sampling,
     training,
 )
-from compute_aligned import config, provenance
-from compute_aligned.configuration.model_settings import PretrainedModel
-from compute_aligned.errors import InputError
-from compute_aligned.networks import machine
-from compute_aligned.records import write_text
+from compute_aligned.config import study
+from compute_aligned.config.models import PretrainedModel
+from compute_aligned.files import provenance
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.writing import write_text
+from compute_aligned.models import ready
 
-FOLDER = config.ROOT / "results" / "gpu"
+FOLDER = study.ROOT / "results" / "gpu"
 SHAPES: dict[str, Callable[..., PretrainedConfig]] = {
     "mistralai/Mistral-7B-Instruct-v0.2": functools.partial(
         MistralConfig,
@@ -77,7 +78,7 @@ def check(scale: str, place: Place, folder: Path) -> dict[str, Any]:
     readings: list[Reading] = []
     differences: dict[str, dict[str, float]] = {}
     starts: dict[PretrainedModel, Path] = {}
-    for name, family in tqdm(config.read_scale(scale).families.items(), unit="family"):
+    for name, family in tqdm(study.read_scale(scale).families.items(), unit="family"):
         asked = family.model
         if not isinstance(asked, PretrainedModel) or asked.pretrained not in place.shapes:
             raise InputError(f"{scale}: {name}", "its shape is not known here", "add it to SHAPES")
@@ -157,10 +158,10 @@ def show(found: dict[str, Any], heading: str) -> None:
 def main(scale: str = "paper") -> None:
     """Check a GPU: the smoke scale's verbs, then the readings; they go to results/gpu/."""
     try:
-        machine.require_device("cuda")
+        ready.require_device("cuda")
     except InputError as error:
         sys.exit(f"make check-gpu: {error.problem}; run it on a machine with an NVIDIA GPU")
-    at = config.read_scale(scale)
+    at = study.read_scale(scale)
     card = torch.cuda.get_device_name()
     with tempfile.TemporaryDirectory() as folder:
         seconds = smoke("cuda", Path(folder))

@@ -16,18 +16,19 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
-from compute_aligned import config, models, rl, sft
-from compute_aligned.configuration.model_settings import PretrainedModel, ScratchModel
-from compute_aligned.configuration.settings import Family, Rl, Sft
-from compute_aligned.networks import precision
-from compute_aligned.networks.batches import collate
-from compute_aligned.networks.log_probs import token_log_probs
-from compute_aligned.networks.scratch import build_tokenizer
-from compute_aligned.records import Problem
-from compute_aligned.strategies import parse_strategy
-from compute_aligned.training import experience
-from compute_aligned.training.experience import Objective, Task
-from compute_aligned.training.optimisation import adamw
+from compute_aligned.config import study
+from compute_aligned.config.models import PretrainedModel, ScratchModel
+from compute_aligned.config.scales import Family
+from compute_aligned.config.settings import Rl, Sft
+from compute_aligned.files.records import Problem
+from compute_aligned.method.strategy_text import parse_strategy
+from compute_aligned.models import loading
+from compute_aligned.models.loading import build_tokenizer
+from compute_aligned.models.log_probs import token_log_probs
+from compute_aligned.models.tokens import collate
+from compute_aligned.train import experience, losses, rl, sft
+from compute_aligned.train.experience import Objective, Task
+from compute_aligned.train.optimisation import adamw
 
 SEED = 100
 # any text will do: it is measured how fast tokens are, not which
@@ -108,7 +109,7 @@ def random_checkpoint(name: str, folder: Path, place: Place) -> Path:
     torch.manual_seed(SEED)
     with torch.device(place.device):
         model = AutoModelForCausalLM.from_config(shape, dtype=place.torch_dtype)
-    models.save(model, tokenizer, folder)
+    loading.save(model, tokenizer, folder)
     return folder
 
 
@@ -139,8 +140,8 @@ def timed(run: Callable[[], int], place: Place) -> tuple[int, float, float]:
 def ways_of_training(scale: str, family: str) -> dict[str, tuple[Sft | Rl, str]]:
     """Every kind of step that a family's branches take: its settings, and a branch that does."""
     found: dict[str, tuple[Sft | Rl, str]] = {}
-    for branch in config.branches_of(family):
-        how = config.branch_training(scale, family, branch)
+    for branch in study.branches_of(family):
+        how = study.branch_training(scale, family, branch)
         kind = "reinforcement learning"
         if isinstance(how, Sft):
             kind = "fine-tuning" if how.margin_share is None else "fine-tuning with a margin"
@@ -165,11 +166,11 @@ def fine_tuning(
     batch = [(p, [*c, tokenizer.eos_token_id]) for p, c in zip(prompts, completions, strict=True)]
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = adamw(parameters, how)
-    noise = sft.rival_noise(how, batch, SEED, 0)
+    noise = losses.rival_noise(how, batch, SEED, 0)
     model.train()
 
     def step() -> int:
-        with precision.passes_in(place.torch_dtype, place.device):
+        with loading.passes_in(place.torch_dtype, place.device):
             sft.update(
                 model,
                 optimizer,
@@ -190,7 +191,7 @@ def reinforcement_learning(
     name: str, family: Family, branch: str, how: Rl, policy: rl.Policy, place: Place
 ) -> Iterator[Reading]:
     """A step of reinforcement learning: its rollouts, and what is learnt from them."""
-    row = config.read_branch(name, branch)
+    row = study.read_branch(name, branch)
     limit = min(place.new_tokens, how.rollout.max_new_tokens)
     how = how.model_copy(
         update={"rollout": how.rollout.model_copy(update={"max_new_tokens": limit})}
@@ -203,7 +204,7 @@ def reinforcement_learning(
     drawn: list[experience.Experience] = []
 
     def roll_out() -> int:
-        with precision.passes_in(place.torch_dtype, place.device):
+        with loading.passes_in(place.torch_dtype, place.device):
             drawn.append(
                 experience.collect(policy.model, policy.tokenizer, tasks, objective, SEED, 0)
             )
@@ -212,7 +213,7 @@ def reinforcement_learning(
     def learn() -> int:
         gains = experience.weigh(drawn[-1], objective, torch.tensor([], dtype=torch.float64))
         rows = experience.distinct_rows(drawn[-1], gains.gains)
-        with precision.passes_in(place.torch_dtype, place.device):
+        with loading.passes_in(place.torch_dtype, place.device):
             rl.update(policy, optimizer, rows, how)
         return sum(len(row.prompt) + len(row.completion) for row in rows)
 
@@ -222,8 +223,8 @@ def reinforcement_learning(
 
 def made_start(model: PretrainedModel, folder: Path, place: Place) -> Path:
     """A fresh adapter of a checkpoint, or its whole weights, as a warm-up leaves them."""
-    dtype = precision.weights_dtype(model, place.torch_dtype)
-    models.save(*models.build(model, SEED, dtype, place.device), folder)
+    dtype = loading.weights_dtype(model, place.torch_dtype)
+    loading.save(*loading.build(model, SEED, dtype, place.device), folder)
     free_memory()
     return folder
 
@@ -232,15 +233,15 @@ def training(
     scale: str, name: str, model: PretrainedModel, start: Path, place: Place
 ) -> Iterator[Reading]:
     """A step of every kind that a family's branches take, from their start."""
-    family = config.read_family(scale, name)
-    dtype = precision.weights_dtype(model, place.torch_dtype)
+    family = study.read_family(scale, name)
+    dtype = loading.weights_dtype(model, place.torch_dtype)
     for kind, (how, branch) in ways_of_training(scale, name).items():
-        network, tokenizer = models.load(start, dtype, model, place.device)
+        network, tokenizer = loading.load(start, dtype, model, place.device)
         if isinstance(how, Sft):
-            strategy = config.read_branch(name, branch).strategy
+            strategy = study.read_branch(name, branch).strategy
             yield from fine_tuning(name, family, kind, how, strategy, network, tokenizer, place)
         else:
-            held_to = models.reference(network, start) if how.kl_weight else None
+            held_to = loading.reference(network, start) if how.kl_weight else None
             policy = rl.Policy(network, tokenizer, held_to)
             yield from reinforcement_learning(name, family, branch, how, policy, place)
             del policy, held_to
@@ -262,14 +263,14 @@ Drawn = list[tuple[list[int], list[int], list[float]]]  # prompt, tokens, their 
 
 def sampling(name: str, family: Family, start: Path, place: Place) -> tuple[Reading, Drawn]:
     """Samples by vLLM in this process, which keeps the GPU's memory until it ends."""
-    from compute_aligned.engines import VllmEngine
-    from compute_aligned.sampling import Request
+    from compute_aligned.sample.engines import VllmEngine
+    from compute_aligned.sample.store import Request
 
     limit = min(place.new_tokens, family.sampling.max_new_tokens)
     settings = family.sampling.model_copy(
         update={"max_new_tokens": limit, "num_samples": min(64, family.sampling.num_samples)}
     )
-    tokenizer = models.load_tokenizer(start)
+    tokenizer = loading.load_tokenizer(start)
     longest = place.prompt + limit
     engine = VllmEngine(start, tokenizer, settings, place.dtype, place.device, longest)
     requests = [Request(p, 1000 * i) for i, p in enumerate(random_texts(8, place.prompt))]
@@ -296,13 +297,13 @@ def sampling(name: str, family: Family, start: Path, place: Place) -> tuple[Read
 @torch.no_grad()
 def difference(drawn: Drawn, start: Path, model: PretrainedModel, place: Place) -> dict[str, float]:
     """Between log-probabilities of sampled tokens as the sampler has them and as training does."""
-    dtype = precision.weights_dtype(model, place.torch_dtype)
-    network, tokenizer = models.load(start, dtype, model, place.device)
+    dtype = loading.weights_dtype(model, place.torch_dtype)
+    network, tokenizer = loading.load(start, dtype, model, place.device)
     network.eval()
     found: list[float] = []
     for prompt, tokens, theirs in drawn:
         batch = collate([prompt], [tokens], tokenizer.pad_token_id, place.device)
-        with precision.passes_in(place.torch_dtype, place.device):
+        with loading.passes_in(place.torch_dtype, place.device):
             ours = token_log_probs(network, batch)[0].tolist()
         found += [abs(a - b) for a, b in zip(ours, theirs, strict=True)]
     return {"tokens": len(found), "mean": math.fsum(found) / len(found), "largest": max(found)}

@@ -15,11 +15,14 @@ import numpy as np
 import torch
 
 from benchmarks.compare import Comparison, Way
-from compute_aligned import config, models, records, rl, scoring, sft, streams
-from compute_aligned.records import Problem
-from compute_aligned.strategies import PassAtN
-from compute_aligned.training import experience, rollouts
-from compute_aligned.training.optimisation import adamw
+from compute_aligned.config import study
+from compute_aligned.files import records, streams
+from compute_aligned.files.records import Problem
+from compute_aligned.method.strategies import PassAtN
+from compute_aligned.models import loading, rollouts
+from compute_aligned.score import scoring
+from compute_aligned.train import experience, rl, sft
+from compute_aligned.train.optimisation import adamw
 
 FAMILY = "rl_passn"
 SEED = 100
@@ -32,10 +35,10 @@ SCORED = 64  # samples of a problem
 
 def laptop_model(hidden: int) -> tuple[Any, Any]:
     """A random model of the family, wider and for longer texts."""
-    shape = config.read_family("laptop", FAMILY).model.model_copy(
+    shape = study.read_family("laptop", FAMILY).model.model_copy(
         update={"hidden_size": hidden, "intermediate_size": 4 * hidden, "max_length": 4096}
     )
-    return models.build(shape, SEED, torch.float32)
+    return loading.build(shape, SEED, torch.float32)
 
 
 def random_tokens(size: int) -> list[int]:
@@ -48,7 +51,7 @@ def random_tokens(size: int) -> list[int]:
 
 def sft_step(hidden: int = HIDDEN, batch: int = PROMPTS * GROUP, length: int = LENGTH) -> Callable:
     """A step of fine-tuning in one forward pass."""
-    settings = config.read_family("laptop", "sft_passn").sft
+    settings = study.read_family("laptop", "sft_passn").sft
     model, tokenizer = laptop_model(hidden)
     parameters = list(model.parameters())
     optimizer = adamw(parameters, settings)
@@ -59,7 +62,7 @@ def sft_step(hidden: int = HIDDEN, batch: int = PROMPTS * GROUP, length: int = L
 
 def rl_step(hidden: int = HIDDEN, group: int = GROUP, length: int = LENGTH) -> Callable:
     """A step of reinforcement learning: rollouts, and an update in one forward pass."""
-    settings = config.read_family("laptop", FAMILY).rl
+    settings = study.read_family("laptop", FAMILY).rl
     model, tokenizer = laptop_model(hidden)
     reference, _ = laptop_model(hidden)
     policy = rl.Policy(model.eval(), tokenizer, reference.eval().requires_grad_(False))
@@ -77,7 +80,7 @@ def rl_step(hidden: int = HIDDEN, group: int = GROUP, length: int = LENGTH) -> C
 
 def sampling(hidden: int = HIDDEN, group: int = GROUP, length: int = LENGTH) -> Callable:
     """A block of evaluation samples, by ``engine: transformers``."""
-    settings = config.read_family("laptop", FAMILY).sampling
+    settings = study.read_family("laptop", FAMILY).sampling
     model, tokenizer = laptop_model(hidden)
     prompt, pad = random_tokens(8), tokenizer.pad_token_id
     noise = torch.rand(PROMPTS, group, length, dtype=torch.float64)

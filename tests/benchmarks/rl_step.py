@@ -13,16 +13,17 @@ import torch
 from torch import Tensor
 
 from benchmarks.compare import Comparison, Way, clocked
-from compute_aligned import config, models, problems, rl
-from compute_aligned.answers import extract_answer
-from compute_aligned.configuration.settings import Rl
-from compute_aligned.grading import REWARDS
-from compute_aligned.networks.decoding import invert, token_distribution
-from compute_aligned.strategies import PassAtN
-from compute_aligned.training import experience
-from compute_aligned.training.experience import Objective, Task
-from compute_aligned.training.optimisation import adamw
-from compute_aligned.training.rollouts import rollout_noise
+from compute_aligned.config import study
+from compute_aligned.config.settings import Rl
+from compute_aligned.method.strategies import PassAtN
+from compute_aligned.models import loading
+from compute_aligned.models.rollouts import invert, rollout_noise, token_distribution
+from compute_aligned.prepare import problems
+from compute_aligned.score.answers import extract_answer
+from compute_aligned.score.grading import REWARDS
+from compute_aligned.train import experience, rl
+from compute_aligned.train.experience import Objective, Task
+from compute_aligned.train.optimisation import adamw
 
 FAMILY = "rl_passn"
 N = 4
@@ -52,12 +53,12 @@ def laptop_case(**changes: object) -> Case:
     A random model solves nothing. So that rewards differ within groups, the answer to a problem is
     what the first readable rollout of the first step says.
     """
-    family = config.read_family("laptop", FAMILY)
+    family = study.read_family("laptop", FAMILY)
     settings = family.rl.model_copy(update=changes)
-    model, tokenizer = models.build(family.model, SEED, torch.float32)
-    reference, _ = models.build(family.model, SEED + 1, torch.float32)
+    model, tokenizer = loading.build(family.model, SEED, torch.float32)
+    reference, _ = loading.build(family.model, SEED + 1, torch.float32)
     policy = rl.Policy(model.eval(), tokenizer, reference.eval().requires_grad_(False))
-    raw, _ = problems.raw_problems(config.read_source("laptop", family.problems.source))
+    raw, _ = problems.raw_problems(study.read_source("laptop", family.problems.source))
     objective = Objective(PassAtN(n=N), "log", settings, family.grader)
     tasks = experience.encode(
         tokenizer,

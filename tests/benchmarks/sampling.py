@@ -15,13 +15,14 @@ import torch
 from scipy import stats
 
 from benchmarks.compare import Comparison, Way, children_seconds, clocked
-from compute_aligned import config, models, problems
-from compute_aligned.configuration.model_settings import Model
-from compute_aligned.configuration.settings import Sampling
-from compute_aligned.engines import ENGINES
-from compute_aligned.records import Problem
-from compute_aligned.sampling import Request, encode
-from compute_aligned.seeds import problem_seed
+from compute_aligned.config import study
+from compute_aligned.config.models import Model
+from compute_aligned.config.settings import Sampling
+from compute_aligned.files.records import Problem, problem_seed
+from compute_aligned.models import loading
+from compute_aligned.prepare import problems
+from compute_aligned.sample.engines import ENGINES
+from compute_aligned.sample.store import Request, encode
 
 FAMILY = "sft_passn"
 SEED = 100
@@ -37,19 +38,19 @@ def save_model(folder: Path) -> None:
 
     At a model's usual start every token is about as likely, and a temperature changes nothing.
     """
-    family = config.read_family("laptop", FAMILY)
-    model, tokenizer = models.build(family.model, SEED, torch.float32)
+    family = study.read_family("laptop", FAMILY)
+    model, tokenizer = loading.build(family.model, SEED, torch.float32)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 2:
                 parameter *= SHARPER
-    models.save(model, tokenizer, folder)
+    loading.save(model, tokenizer, folder)
 
 
 def laptop_problems(count: int) -> list[Problem]:
     """Problems from all over the family's source."""
-    source = config.read_family("laptop", FAMILY).problems.source
-    raw, _ = problems.raw_problems(config.read_source("laptop", source))
+    source = study.read_family("laptop", FAMILY).problems.source
+    raw, _ = problems.raw_problems(study.read_source("laptop", source))
     return raw[:: len(raw) // count][:count]
 
 
@@ -58,10 +59,10 @@ def start(way: str, folder: Path, chosen: list[Problem], settings: Sampling, sha
     max_length = shape.max_length
     room = (settings.max_new_tokens, max_length, shape.chat_template)
     if way == AUTHORS:
-        model, tokenizer = models.load(folder, torch.float32)
+        model, tokenizer = loading.load(folder, torch.float32)
         prompts = encode(tokenizer, chosen, *room)
         return lambda: [generate(model.eval(), tokenizer, p, settings) for p in prompts.values()]
-    tokenizer = models.load_tokenizer(folder)
+    tokenizer = loading.load_tokenizer(folder)
     prompts = encode(tokenizer, chosen, *room)
     requests = [
         Request(prompt, problem_seed(problem, SEED, settings.num_samples))
@@ -117,12 +118,12 @@ def check(draws: Sequence[Draw]) -> None:
 
 def laptop_model() -> Model:
     """The family's model as the scale describes it."""
-    return config.read_family("laptop", FAMILY).model
+    return study.read_family("laptop", FAMILY).model
 
 
 def laptop_sampling(num_samples: int | None = None) -> Sampling:
     """The family's settings, maybe with another number of samples."""
-    settings = config.read_family("laptop", FAMILY).sampling
+    settings = study.read_family("laptop", FAMILY).sampling
     changes = {} if num_samples is None else {"num_samples": num_samples}
     return settings.model_copy(update=changes)
 

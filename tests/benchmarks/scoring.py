@@ -9,10 +9,10 @@ import numpy as np
 from scipy import special
 
 from benchmarks.compare import Comparison, Way, clocked
-from compute_aligned.configuration.settings import budgets_up_to
-from compute_aligned.estimators import maj_at_ks
-from compute_aligned.statistics import resampling
-from compute_aligned.statistics.intervals import mean_interval
+from compute_aligned.config.settings import budgets_up_to
+from compute_aligned.method import resampling
+from compute_aligned.method.intervals import mean_interval
+from compute_aligned.method.votes import maj_at_ks
 
 NUM_SAMPLES = 128  # of sft_majority at the laptop scale
 NUM_SEEDS, NUM_PROBLEMS = 3, 500
@@ -111,7 +111,7 @@ def same_draws(num_problems: int, num_bootstrap: int, seed: int) -> Draws:
 
 
 def slow_interval(values: Sequence[Sequence[float]], draws: Draws) -> tuple[float, float]:
-    """The interval of :mod:`~compute_aligned.statistics.intervals` in loops, of several seeds."""
+    """The interval of :mod:`~compute_aligned.method.intervals` in loops, of several seeds."""
     seeds, size = len(values), len(values[0])
     seed_means = [sum(row) / size for row in values]
     problem_means = [sum(column) / seeds for column in zip(*values, strict=True)]

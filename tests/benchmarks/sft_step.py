@@ -11,10 +11,13 @@ from typing import Any
 import torch
 
 from benchmarks.compare import Comparison, Way, clocked
-from compute_aligned import config, models, problems, sft
-from compute_aligned.configuration.settings import Sft
-from compute_aligned.strategies import MajorityVote, PassAtN, SingleSample, Strategy
-from compute_aligned.training.optimisation import adamw
+from compute_aligned.config import study
+from compute_aligned.config.settings import Sft
+from compute_aligned.method.strategies import MajorityVote, PassAtN, SingleSample, Strategy
+from compute_aligned.models import loading
+from compute_aligned.prepare import problems
+from compute_aligned.train import losses, sft
+from compute_aligned.train.optimisation import adamw
 
 FAMILY = "sft_passn"
 SEED = 100
@@ -26,7 +29,7 @@ class Case:
     """A random model, a batch of examples, and the settings of the step."""
 
     model: Any
-    batch: list[sft.Example]
+    batch: list[losses.Example]
     settings: Sft
     pad: int
 
@@ -37,10 +40,10 @@ class Case:
 
 def laptop_case(**changes: object) -> Case:
     """The step of the laptop scale's family; ``changes`` are to its SFT settings."""
-    family = config.read_family("laptop", FAMILY)
+    family = study.read_family("laptop", FAMILY)
     settings = family.sft.model_copy(update=changes)
-    model, tokenizer = models.build(family.model, SEED, torch.float32)
-    raw, _ = problems.raw_problems(config.read_source("laptop", family.problems.source))
+    model, tokenizer = loading.build(family.model, SEED, torch.float32)
+    raw, _ = problems.raw_problems(study.read_source("laptop", family.problems.source))
     batch = sft.encode(
         tokenizer,
         raw[:: len(raw) // settings.batch_size][: settings.batch_size],

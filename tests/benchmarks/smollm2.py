@@ -5,10 +5,12 @@ from pathlib import Path
 
 from benchmarks.compare import Comparison, Way, clocked
 from benchmarks.sampling import AUTHORS, check, start
-from compute_aligned import config, problems
-from compute_aligned.engines import ENGINES
-from compute_aligned.networks import checkpoints
-from compute_aligned.records import Problem, write_text
+from compute_aligned.config import study
+from compute_aligned.files.records import Problem
+from compute_aligned.files.writing import write_text
+from compute_aligned.models import checkpoints, fetching
+from compute_aligned.prepare import problems
+from compute_aligned.sample.engines import ENGINES
 
 FAMILY = "sft_majority"  # of the small scale: sums, put to the model in its chat template
 NUM_SAMPLES = 32
@@ -16,8 +18,8 @@ NUM_SAMPLES = 32
 
 def sums(count: int) -> list[Problem]:
     """The first problems of the family's source."""
-    source = config.read_family("small", FAMILY).problems.source
-    raw, _ = problems.raw_problems(config.read_source("small", source))
+    source = study.read_family("small", FAMILY).problems.source
+    raw, _ = problems.raw_problems(study.read_source("small", source))
     return raw[:count]
 
 
@@ -30,9 +32,9 @@ def comparisons(num_problems: int = 8, slow_problems: int = 2) -> list[Compariso
 
     """
     temporary = tempfile.TemporaryDirectory(prefix="benchmarks-")  # gone with the comparisons
-    family = config.read_family("small", FAMILY)
+    family = study.read_family("small", FAMILY)
     record = Path(temporary.name) / "checkpoint.json"
-    write_text(record, checkpoints.fetch(family.model, record).model_dump_json())
+    write_text(record, fetching.fetch(family.model, record).model_dump_json())
     shape = checkpoints.pinned(family.model, record)
     folder = checkpoints.local_folder(shape)
     settings = family.sampling.model_copy(update={"num_samples": NUM_SAMPLES})

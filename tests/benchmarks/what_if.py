@@ -14,14 +14,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from compute_aligned import config
-from compute_aligned.configuration.settings import Engine, Scale
-from compute_aligned.networks.model_size import parameters
-from compute_aligned.runs.cost import job_cost
-from compute_aligned.runs.finished import Finished
-from compute_aligned.runs.jobs import Job
-from compute_aligned.runs.work import Work
-from compute_aligned.runs.workload import plan
+from compute_aligned.config import study
+from compute_aligned.config.scales import Scale
+from compute_aligned.config.settings import Engine
+from compute_aligned.describe.cost import job_cost
+from compute_aligned.describe.finished import Finished
+from compute_aligned.describe.jobs import Job
+from compute_aligned.describe.work import Work
+from compute_aligned.describe.workload import plan
+from compute_aligned.models.size import parameters
 
 HOUR = 3600
 SAMPLES = "samples"
@@ -77,7 +78,7 @@ def total(jobs: Sequence[Job], scale: Scale, engine: Engine, change: Change) -> 
     largest = {name for name, size in sizes.items() if size == max(sizes.values())}
     seconds = {SAMPLES: 0.0, "training": 0.0}
     longest = samples = 0.0
-    nothing = Finished(config.ROOT / "none", "none")
+    nothing = Finished(study.ROOT / "none", "none")
     for job in jobs:
         if job.stage not in ("warm-up", "branches", SAMPLES):
             continue
@@ -97,8 +98,8 @@ def main(
     model: Annotated[float, typer.Option(help="Times as many parameters.")] = 9.7,
 ) -> None:
     """Hours of the device, and what they cost: as it is, with more samples, with a larger model."""
-    settings = config.read_scale(scale)
-    planned = plan(scale, list(settings.families), (), settings.engine, config.ROOT)
+    settings = study.read_scale(scale)
+    planned = plan(scale, list(settings.families), (), settings.engine, study.ROOT)
     table = Table(
         "", "training, h", "sampling, h", "in all, h", "cost", "longest job, h", "samples"
     )

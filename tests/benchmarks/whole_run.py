@@ -16,10 +16,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from compute_aligned.errors import InputError
-from compute_aligned.records import replacing
-from compute_aligned.runs.benchmarks import read_benchmark
-from compute_aligned.runs.jobs import STAGES
+from compute_aligned.describe.finished import read_benchmark
+from compute_aligned.describe.jobs import STAGES
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.writing import replacing
 
 MOMENTS = 600  # of the figure
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from compute_aligned.errors import InputError
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.records import RL_STEPS, STEPS, write_table
 from compute_aligned.paper.activity import phases, read_steps
-from compute_aligned.records import RL_STEPS, STEPS, write_table
 
 
 def record(step: int, median: float, clipped: bool = False) -> dict:

@@ -8,6 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compute_aligned.method.policy import policy_gradient_loss
+from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample
+from compute_aligned.method.update_weights import SequenceProbability, SmoothedSuccess
 from compute_aligned.paper.alignment import (
     COMPARISONS,
     Comparison,
@@ -18,9 +21,6 @@ from compute_aligned.paper.alignment import (
     policy_alignment,
     true_gradient,
 )
-from compute_aligned.policy import policy_gradient_loss
-from compute_aligned.strategies import BestOfN, MajorityVote, PassAtN, SingleSample
-from compute_aligned.training.update_weights import SequenceProbability, SmoothedSuccess
 
 
 def toy(probabilities, rewards):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from own_strategy import SecondTry
 from scipy.integrate import quad
 
-from compute_aligned.errors import InputError
+from compute_aligned.files.errors import InputError
+from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
 from compute_aligned.paper.analytic import (
     BUDGETS,
     PAPER_KINDS,
@@ -22,7 +23,6 @@ from compute_aligned.paper.analytic import (
     weight_alignment,
     weight_values,
 )
-from compute_aligned.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
 
 INSIDE = np.linspace(0, 1, 501)[1:-1]
 

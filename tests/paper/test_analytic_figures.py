@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from compute_aligned import config, figures, style
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.errors import InputError
-from compute_aligned.paper import analytic_figures
+from compute_aligned.config import study
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.files.errors import InputError
+from compute_aligned.paper import analytic_figures, figures, style
 
 FORMS = ["weights_sft", "weights_rl", "support", "rao_blackwell"]
 
@@ -24,7 +24,7 @@ def item_of(form: str) -> PaperItem:
 def sheet(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The strategies that the branch sheet is to hold."""
     strategies = ["SingleSample()", "PassAtN(n=8)"]
-    monkeypatch.setattr(config, "strategies_in_use", lambda: strategies)
+    monkeypatch.setattr(study, "strategies_in_use", lambda: strategies)
     return strategies
 
 

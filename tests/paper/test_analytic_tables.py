@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from analytic_rows import analytic_item
 
-from compute_aligned import config
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.errors import InputError
+from compute_aligned.config import study
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.files.errors import InputError
 from compute_aligned.paper import analytic_tables
 from compute_aligned.paper.alignment import COMPARISONS
 from compute_aligned.paper.analytic import TRAINED
-from compute_aligned.tables import Rendered
+from compute_aligned.paper.tables import Rendered
 
 
 def item_of(form: str) -> PaperItem:
@@ -24,7 +24,7 @@ def item_of(form: str) -> PaperItem:
 def sheet(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The strategies that the branch sheet is to hold."""
     strategies = ["SingleSample()", "PassAtN(n=8)"]
-    monkeypatch.setattr(config, "strategies_in_use", lambda: strategies)
+    monkeypatch.setattr(study, "strategies_in_use", lambda: strategies)
     return strategies
 
 

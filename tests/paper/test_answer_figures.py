@@ -5,12 +5,11 @@ import pyarrow as pa
 import pytest
 from matplotlib.colors import to_rgba
 
-from compute_aligned import style
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.errors import InputError
-from compute_aligned.paper import answer_figures
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.records import SCORES, read_table, write_table
+from compute_aligned.paper import answer_figures, style
 from compute_aligned.paper.mechanism import FEWEST, changes, read_halves
-from compute_aligned.records import SCORES, read_table, write_table
 
 ITEM = PaperItem.model_validate(
     {

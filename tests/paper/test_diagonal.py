@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from compute_aligned.diagnostics import diagonal_ratio
-from compute_aligned.errors import InputError
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.records import SCORES, write_table
+from compute_aligned.method.diagonal import diagonal_ratio
 from compute_aligned.paper.diagonal import BUDGET, of_rewards, of_votes, summarise
-from compute_aligned.records import SCORES, write_table
 
 Answers = list[tuple[str | None, bool]]
 

@@ -6,9 +6,9 @@ import pytest
 import sympy
 from latex2sympy2_extended import latex2sympy
 
+from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, Strategy
 from compute_aligned.paper.analytic import PAPER_KINDS, TRAINED, Quantity, evaluate
-from compute_aligned.paper.formulas import FORMULAS, Formulas
-from compute_aligned.strategies import BestOfN, MajorityVote, PassAtN, Strategy
+from compute_aligned.paper.analytic_tables import FORMULAS, Formulas
 
 P = (0.01, 0.1, 0.3, 0.5, 0.9, 0.99)
 EXAMPLES = [*TRAINED, PassAtN(n=1), MajorityVote(n=5, k=5), MajorityVote(n=64, k=33), BestOfN(n=1)]

@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.errors import InputError
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.records import OUTCOMES, RL_STEPS, SCORES, STEPS, write_table
 from compute_aligned.paper import items
 from compute_aligned.paper.items import Files
-from compute_aligned.records import OUTCOMES, RL_STEPS, SCORES, STEPS, write_table
 
 BRANCHES = ("ce", "majority_n8_k3", "majority_n16_k4", "majority_n64_k26")
 ROW = {"item": "item", "family": "sft_majority", "branches": " ".join(BRANCHES), "title": "A title"}

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compute_aligned.errors import InputError
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.records import SCORES, write_table
+from compute_aligned.method.intervals import mean_interval
 from compute_aligned.paper.mechanism import EDGES, FEWEST, changes, read_halves, subset_interval
-from compute_aligned.records import SCORES, write_table
-from compute_aligned.statistics.intervals import mean_interval
 
 
 def score_row(branch: str, problem: str, votes: list[str | None]) -> dict:

@@ -3,11 +3,11 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 
-from compute_aligned import config, style
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.errors import InputError
-from compute_aligned.paper import protein_figures
-from compute_aligned.rewards import unconditional_landscape
+from compute_aligned.config import study
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.files.errors import InputError
+from compute_aligned.method.rewards import unconditional_landscape
+from compute_aligned.paper import protein_figures, style
 
 BRANCHES = ("standard", "bon_n2", "bon_n4", "bon_n8")
 MODELS = ("warmup", *BRANCHES)
@@ -101,7 +101,7 @@ def test_models_look_as_in_every_figure_of_their_family(pool: pd.DataFrame) -> N
 
     looks = style.level_looks_of("protein_unconditional")
     drawn = {patch.get_label(): patch.get_edgecolor() for patch in axes.patches}
-    labels = config.labels_of("protein_unconditional")
+    labels = study.labels_of("protein_unconditional")
     assert drawn == {labels[model]: to_rgba(look.colour) for model, look in looks.items()}
 
 

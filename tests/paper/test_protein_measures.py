@@ -2,16 +2,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compute_aligned.configuration.settings import Rl
-from compute_aligned.paper.protein_measures import (
+from compute_aligned.config.settings import Rl
+from compute_aligned.method.rewards import INVALID_REWARD, unconditional_landscape
+from compute_aligned.method.strategies import BestOfN, SingleSample, Strategy
+from compute_aligned.paper.protein_tables import (
     in_groups,
     input_correlation,
     invalid_share,
     push_on_share,
     within_prompt_sd,
 )
-from compute_aligned.rewards import INVALID_REWARD, unconditional_landscape
-from compute_aligned.strategies import BestOfN, SingleSample, Strategy
 
 TRAINING = Rl.model_validate(
     {"steps": 1, "prompts_per_step": 4, "group_size": 16}

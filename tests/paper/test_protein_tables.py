@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from compute_aligned import config
-from compute_aligned.configuration.settings import Rl
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.errors import InputError
+from compute_aligned.config import study
+from compute_aligned.config.settings import Rl
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.files.errors import InputError
+from compute_aligned.method.rewards import unconditional_landscape
+from compute_aligned.method.strategies import BestOfN
 from compute_aligned.paper import protein_tables
-from compute_aligned.paper.protein_measures import in_groups, push_on_share
-from compute_aligned.rewards import unconditional_landscape
-from compute_aligned.strategies import BestOfN
-from compute_aligned.tables import Rendered
+from compute_aligned.paper.protein_tables import in_groups, push_on_share
+from compute_aligned.paper.tables import Rendered
 
 MODELS = ["warmup", "standard", "bon_n2"]
 
@@ -86,7 +86,7 @@ def test_the_push_is_that_of_the_warm_ups_samples_and_the_warm_up_has_none() -> 
     samples = samples_of(problems=1)
     rendered = protein_tables.render(PUSH, samples, "smoke")
 
-    training = config.branch_training("smoke", "protein_unconditional", "bon_n2")
+    training = study.branch_training("smoke", "protein_unconditional", "bon_n2")
     assert isinstance(training, Rl)
     pushes = []
     for _, start in samples[samples["branch"] == "warmup"].groupby("seed"):

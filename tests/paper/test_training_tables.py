@@ -3,10 +3,10 @@ from io import StringIO
 import pandas as pd
 import pytest
 
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.errors import InputError
-from compute_aligned.paper import training_tables
-from compute_aligned.paper.training_tables import significant
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.files.errors import InputError
+from compute_aligned.paper import activity
+from compute_aligned.paper.activity import significant
 
 ITEM = PaperItem.model_validate(
     {
@@ -44,7 +44,7 @@ STEPS = pd.concat(
 
 
 def test_a_row_a_branch_shows_medians_and_spreads_at_both_ends() -> None:
-    md = training_tables.render(ITEM, STEPS, "laptop").md
+    md = activity.render(ITEM, STEPS, "laptop").md
 
     rows = [
         [cell.strip() for cell in line.split("|")[1:-1]]
@@ -64,7 +64,7 @@ def test_a_row_a_branch_shows_medians_and_spreads_at_both_ends() -> None:
 
 
 def test_the_csv_has_a_row_a_branch_and_phase() -> None:
-    frame = pd.read_csv(StringIO(training_tables.render(ITEM, STEPS, "laptop").csv))
+    frame = pd.read_csv(StringIO(activity.render(ITEM, STEPS, "laptop").csv))
 
     assert frame.columns[:5].tolist() == ["item", "family", "branch", "label", "phase"]
     keyed = frame.set_index(["branch", "phase"])
@@ -74,7 +74,7 @@ def test_the_csv_has_a_row_a_branch_and_phase() -> None:
 
 
 def test_latex_has_the_same_cells_with_its_signs_escaped() -> None:
-    tex = training_tables.render(ITEM, STEPS, "laptop").tex
+    tex = activity.render(ITEM, STEPS, "laptop").tex
 
     assert r"22.00 (0.00 to 44.00) & 11.00 (0.00 to 22.00) & 50\% \\" in tex
     assert r"\caption{Weights \& more." in tex
@@ -98,4 +98,4 @@ def test_a_small_number_is_not_shown_as_none(value: float, text: str) -> None:
 
 def test_an_unknown_form_names_the_row() -> None:
     with pytest.raises(InputError, match="no table form 'active'"):
-        training_tables.render(ITEM.model_copy(update={"form": "active"}), STEPS, "laptop")
+        activity.render(ITEM.model_copy(update={"form": "active"}), STEPS, "laptop")

@@ -1,11 +1,41 @@
-"""``python -m compute_aligned``: runs a verb; a user's mistake ends in a message, no traceback."""
+"""``python -m compute_aligned``: runs a verb; a user's mistake ends in a message, no traceback.
+
+A verb is a step of the pipeline, in the module ``steps`` of its room: it reads its settings from
+config/, does one thing and publishes. Heavy libraries are imported by the verb that needs them, so
+that the others start at once.
+"""
 
 import errno
 import gc
 import sys
 
-from compute_aligned.cli import app
-from compute_aligned.errors import InputError
+import typer
+
+from compute_aligned.claims.steps import claims
+from compute_aligned.describe.steps import cost, describe, reference, report, schemas, timings
+from compute_aligned.files.errors import InputError
+from compute_aligned.paper.steps import figure, table
+from compute_aligned.prepare.steps import fetch, fetch_model, prepare
+from compute_aligned.sample.steps import sample
+from compute_aligned.score.steps import score
+from compute_aligned.train.steps import train_rl, train_sft
+
+app = typer.Typer(
+    name="compute_aligned",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Steps of the Compute Aligned Training study; Snakemake calls them, you may too.",
+)
+
+for verb in (
+    *(fetch, fetch_model, prepare),
+    *(train_sft, train_rl),
+    *(sample, score),
+    *(table, figure, claims),
+    *(describe, timings, report, reference, cost, schemas),
+):
+    app.command()(verb)
 
 
 def main() -> None:

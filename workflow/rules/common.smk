@@ -9,16 +9,16 @@ from snakemake.settings.types import DeploymentMethod
 PACKAGE = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE))
 
-from compute_aligned.layout import captions
-from compute_aligned.study import claim_sheets, fingerprints, scope
-from compute_aligned import config as study
-from compute_aligned.errors import InputError
-from compute_aligned.configuration.model_settings import PretrainedModel
+from compute_aligned.config import checks, fingerprints, study
+from compute_aligned.config import claims as claim_sheets
+from compute_aligned.config.models import PretrainedModel
+from compute_aligned.files.errors import InputError
+from compute_aligned.paper import captions
 
 try:
     RUN = study.read_run(config)
-    study.check(RUN)
-    claim_sheets.check(RUN.scale)
+    checks.check(RUN)
+    checks.check_claims(RUN.scale)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -129,7 +129,7 @@ def shards(wildcards):
 
 def seeds(wildcards, family):
     """The run's own seeds if it was given any, else those of the family."""
-    return scope.seeds_of(RUN, wildcards.scale, family)
+    return study.seeds_of(RUN, wildcards.scale, family)
 
 
 def tables(scale):

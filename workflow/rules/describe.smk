@@ -12,7 +12,7 @@ Each takes seconds, so on a cluster these run where Snakemake does.
 
 rule describe:
     input:
-        lambda w: of_every_seed(w, scope.families_shown(w.scale), "outcomes.parquet"),
+        lambda w: of_every_seed(w, study.families_shown(w.scale), "outcomes.parquet"),
     output:
         report(
             "results/{scale}/settings.html",

@@ -1,1 +1,1 @@
-"""What each table and figure of the paper shows, and how it is computed."""
+"""The tables and figures of the paper, each a row of config/paper_items.tsv."""

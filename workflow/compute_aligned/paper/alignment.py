@@ -18,8 +18,8 @@ from itertools import combinations_with_replacement, pairwise
 import torch
 from torch import Tensor
 
-from compute_aligned.policy import group_advantages
-from compute_aligned.strategies import (
+from compute_aligned.method.policy import group_advantages
+from compute_aligned.method.strategies import (
     BestOfN,
     MajorityVote,
     PassAtN,
@@ -27,11 +27,7 @@ from compute_aligned.strategies import (
     Strategy,
     UpdateForm,
 )
-from compute_aligned.training.update_weights import (
-    SUCCESS_ESTIMATES,
-    RolloutGroups,
-    SuccessEstimate,
-)
+from compute_aligned.method.update_weights import SUCCESS_ESTIMATES, RolloutGroups, SuccessEstimate
 
 GROUP_SIZE = 8  # M, rollouts of a prompt
 

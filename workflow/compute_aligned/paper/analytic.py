@@ -11,14 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from compute_aligned.strategies import (
-    BestOfN,
-    MajorityVote,
-    PassAtN,
-    SingleSample,
-    Strategy,
-    parse_strategy,
-)
+from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
+from compute_aligned.method.strategy_text import parse_strategy
 
 Quantity = Literal["success", "sft_weight", "rl_weight"]
 

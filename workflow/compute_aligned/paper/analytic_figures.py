@@ -14,8 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from compute_aligned import config, style
-from compute_aligned.configuration.sheets import PaperItem
+from compute_aligned.config import study
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
+from compute_aligned.paper import style
 from compute_aligned.paper.analytic import (
     BUDGETS,
     VARIANCE_BUDGETS,
@@ -25,8 +27,7 @@ from compute_aligned.paper.analytic import (
     pivotal_variances,
     unit_crossings,
 )
-from compute_aligned.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
-from compute_aligned.study.forms import chosen, register
+from compute_aligned.paper.forms import chosen, register
 
 # the open interval: at its ends weights are 0, which a logarithmic axis has no place for
 CURVE = np.linspace(0, 1, 1001)[1:-1]
@@ -87,7 +88,7 @@ def weights_rl(item: PaperItem) -> Figure:
 @register(FORMS, "support")
 def support(item: PaperItem) -> Figure:
     """Where SFT weights are above and below 1, cross-entropy's (PAPER section 6)."""
-    strategies = [*SUPPORT, *further_strategies(config.strategies_in_use())]
+    strategies = [*SUPPORT, *further_strategies(study.strategies_in_use())]
     figure, panels = _panels(item, len(strategies))
     for axes, strategy in zip(panels, strategies, strict=True):
         weight = evaluate(strategy, "sft_weight", CURVE)
@@ -150,7 +151,7 @@ def _majority_curves() -> Curves:
 
 def _further_curves() -> list[Curves]:
     """One more panel if the branch sheet has kinds of strategy that the paper has not."""
-    further = {s.label: s for s in further_strategies(config.strategies_in_use())}
+    further = {s.label: s for s in further_strategies(study.strategies_in_use())}
     if not further:
         return []
     return [Curves("Further strategies", _P, {"n = 1": SingleSample(), **further})]

@@ -1,27 +1,22 @@
-"""The tables that need no training: weights, how they and updates align, the variance example.
+r"""The weights of the paper's strategies as LaTeX formulas (PAPER section 1, the paper's Table 1).
 
-Like ``tables``, but a form is a function of the item's row alone. Strategies of the branch sheet
-whose kind is none of the paper's join by themselves.
+A strategy of your own shows dashes in their place until it has an entry:
+
+    FORMULAS[TwoRounds] = Formulas(name="Two rounds", success=..., sft_weight=..., rl_weight=...)
+
+A test evaluates every entry and compares it with the strategy's own numbers.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
-from compute_aligned import config
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.layout.grids import (
-    Entry,
-    Grid,
-    GridSheet,
-    formula,
-    missing,
-    number,
-    words,
-)
+from compute_aligned.config import study
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
 from compute_aligned.paper.alignment import (
     COMPARISONS,
     GROUP_SIZE,
@@ -39,10 +34,57 @@ from compute_aligned.paper.analytic import (
     weight_alignment,
     weight_values,
 )
-from compute_aligned.paper.formulas import FORMULAS
-from compute_aligned.strategies import PassAtN, Strategy
-from compute_aligned.study.forms import chosen, register
-from compute_aligned.tables import Rendered, of_grids
+from compute_aligned.paper.forms import chosen, register
+from compute_aligned.paper.grids import Entry, Grid, GridSheet, formula, missing, number, words
+from compute_aligned.paper.tables import Rendered, of_grids
+
+
+class Formulas(NamedTuple):
+    """LaTeX, without dollar signs, in the strategy's fields and p; S stands for ``success``.
+
+    Attributes:
+        name: What a table calls this kind of strategy.
+        success: S(p).
+        sft_weight: ``d log S / d log p``.
+        rl_weight: ``dS/dp``, in q = P[R' < R] where reinforcement learning has its own success.
+
+    """
+
+    name: str
+    success: str
+    sft_weight: str
+    rl_weight: str
+
+
+_ANY_OF_N = r"1-(1-p)^{n}"
+_ANY_OF_N_SLOPE = r"\frac{n p (1-p)^{n-1}}{S}"
+
+# The paper's Table 1 prints the majority SFT weight without its k; Eq. 7 and Appendix A.3 have it,
+# and the limit k at p = 0 needs it.
+FORMULAS: dict[type[Strategy], Formulas] = {
+    SingleSample: Formulas("Single sample", "p", "1", "1"),
+    PassAtN: Formulas(
+        "Pass@N",
+        success=_ANY_OF_N,
+        sft_weight=_ANY_OF_N_SLOPE,
+        rl_weight=r"n (1-p)^{n-1}",
+    ),
+    MajorityVote: Formulas(
+        "Majority vote, k of n",
+        success=r"\sum_{j=k}^{n} \binom{n}{j} p^{j} (1-p)^{n-j}",
+        sft_weight=r"\frac{k \binom{n}{k} p^{k} (1-p)^{n-k}}{S}",
+        rl_weight=r"n \binom{n-1}{k-1} p^{k-1} (1-p)^{n-k}",
+    ),
+    BestOfN: Formulas(
+        "Best-of-N",
+        success=_ANY_OF_N,
+        sft_weight=_ANY_OF_N_SLOPE,
+        rl_weight=r"n q^{n-1}",
+    ),
+}
+
+
+# --- the tables ------------------------------------------------------------------------------
 
 WEIGHTS_AT = (0.01, 0.1, 0.5, 0.9)
 VARIANCES_AT = (0.01, 0.05, 0.1, 0.2, 0.5)
@@ -74,7 +116,7 @@ def render(item: PaperItem) -> Rendered:
 @register(FORMS, "weights")
 def weights(item: PaperItem) -> Rendered:
     """S, SFT weight and RL weight: as formulas, and as values (PAPER section 1, Table 1)."""
-    strategies = [*TRAINED, *further_strategies(config.strategies_in_use())]
+    strategies = [*TRAINED, *further_strategies(study.strategies_in_use())]
     frame = weight_values(strategies, WEIGHTS_AT)
     kinds = list(dict.fromkeys(map(type, strategies)))
     sheet = GridSheet(
@@ -105,7 +147,7 @@ def weights(item: PaperItem) -> Rendered:
 def alignment(item: PaperItem) -> Rendered:
     """Cosines of the SFT weights of training and of Pass@N at test time (PAPER section 6)."""
     test = [PassAtN(n=n) for n in BUDGETS]
-    frame = weight_alignment([*test, *further_strategies(config.strategies_in_use())], test)
+    frame = weight_alignment([*test, *further_strategies(study.strategies_in_use())], test)
     columns = [words("Trained for"), *(words(s.label) for s in test)]
     rows = [
         [words(str(label)), *map(number, cosines["cosine"])]
@@ -128,7 +170,7 @@ def alignment(item: PaperItem) -> Rendered:
 @register(FORMS, "policy_alignment")
 def update_alignment(item: PaperItem) -> Rendered:
     """Cosines of expected RL updates with the true gradient (PAPER section 2), on toy policies."""
-    further = further_comparisons(further_strategies(config.strategies_in_use()))
+    further = further_comparisons(further_strategies(study.strategies_in_use()))
     records = policy_alignment([*COMPARISONS, *further])
     frame = pd.DataFrame(map(asdict, records)).assign(group_size=GROUP_SIZE)
     sheet = GridSheet(

@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from compute_aligned import config, style
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.paper import diagonal, diagonal_figures
+from compute_aligned.config import study
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.paper import diagonal, diagonal_items, style
+from compute_aligned.paper.forms import chosen, register
 from compute_aligned.paper.mechanism import EDGES, MEASURES, changes, read_halves
-from compute_aligned.study.forms import chosen, register
 
 DODGE = 0.008  # between the points of neighbouring branches, in units of p
 
@@ -45,11 +45,11 @@ def mechanism(item: PaperItem, scores: Sequence[Path], scale: str) -> Figure:
 
     One half of a problem's samples sorts it into a bin, the other half measures the change.
     """
-    baseline = config.baseline_of(item.family)
+    baseline = study.baseline_of(item.family)
     branches = [branch for branch in item.branches if branch != baseline]
     halves = read_halves(scores)
     frame = changes(halves, branches, baseline)
-    name = config.labels_of(item.family)[baseline]
+    name = study.labels_of(item.family)[baseline]
     figure = Figure(figsize=(style.WIDTH, 3.6), layout="constrained")
     upper, lower = figure.subplots(2, 2, sharex=True, height_ratios=(5, 1))
     titles = ("Change in p", "Change in how often a vote is right")
@@ -71,8 +71,8 @@ def mechanism(item: PaperItem, scores: Sequence[Path], scale: str) -> Figure:
 @register(FORMS, "diagonal")
 def diagonal_ratio(item: PaperItem, scores: Sequence[Path], scale: str) -> Figure:
     """How rho of a vote for the right answer is distributed over problems (PAPER Figure 9)."""
-    ratios = diagonal.of_votes(scores, [config.WARMUP, *item.branches])
-    return diagonal_figures.draw(item, ratios, scale)
+    ratios = diagonal.of_votes(scores, [study.WARMUP, *item.branches])
+    return diagonal_items.draw(item, ratios, scale)
 
 
 def _bar_key(seeds: int) -> Line2D:
@@ -87,8 +87,8 @@ def _draw_changes(
     axes: Axes, item: PaperItem, frame: pd.DataFrame, branches: Sequence[str]
 ) -> None:
     """A line with intervals for each branch, drawn side by side around the bins' mean p."""
-    labels, looks = config.labels_of(item.family), style.looks_of(item.family)
-    zero = f"{labels[config.baseline_of(item.family)]} (baseline)"
+    labels, looks = study.labels_of(item.family), style.looks_of(item.family)
+    zero = f"{labels[study.baseline_of(item.family)]} (baseline)"
     axes.axhline(0, color=style.BASELINE_COLOUR, linewidth=1, label=zero)
     for place, branch in enumerate(branches):
         rows, look = frame[frame["branch"] == branch], looks[branch]

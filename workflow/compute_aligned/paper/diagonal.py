@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from compute_aligned.diagnostics import reward_ratio, vote_ratio
+from compute_aligned.files.progress import track
+from compute_aligned.files.records import SCORES, read_table
+from compute_aligned.method.confidence import FloatArray, Interval
+from compute_aligned.method.diagonal import reward_ratio, vote_ratio
 from compute_aligned.paper.mechanism import subset_interval
-from compute_aligned.progress import track
-from compute_aligned.records import SCORES, read_table
-from compute_aligned.statistics.confidence import FloatArray, Interval
-from compute_aligned.statistics.contrasts import interval_columns, seeds_by_problems
+from compute_aligned.paper.summary import interval_columns, seeds_by_problems
 
 BUDGET = 8  # N of the paper's Figures 9 and 10
 COLUMNS = ["seed", "branch", "problem", "p", "ratio"]

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 
-from compute_aligned import config
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.errors import InputError
-from compute_aligned.records import RL_STEPS, STEPS
+from compute_aligned.config import study
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.records import RL_STEPS, STEPS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from compute_aligned.tables import Rendered
+    from compute_aligned.paper.tables import Rendered
 
 File = TypeVar("File")
 
@@ -56,18 +56,18 @@ def table(item: PaperItem, files: Files, scale: str) -> "Rendered":
 
         return analytic_tables.render(item)
     if item.of_training:
-        from compute_aligned.paper import training_tables
+        from compute_aligned.paper import activity as training_tables
 
         return training_tables.render(item, _steps(item, files), scale)
     if item.of_samples and not _has_proteins(item, scale):
-        from compute_aligned.paper import answer_tables
+        from compute_aligned.paper import diagonal_items
 
-        return answer_tables.render(item, _given(item, files.scores, "scores"), scale)
+        return diagonal_items.render_answers(item, _given(item, files.scores, "scores"), scale)
     if item.of_samples:
         from compute_aligned.paper import protein_tables
 
         return protein_tables.render(item, _proteins(item, files), scale)
-    from compute_aligned import tables
+    from compute_aligned.paper import tables
 
     return tables.render(item, _summary(item, files, with_plurality=True), scale)
 
@@ -88,31 +88,32 @@ def figure(item: PaperItem, files: Files, scale: str) -> "Figure":
         from compute_aligned.paper import protein_figures
 
         return protein_figures.draw(item, _proteins(item, files), scale)
-    from compute_aligned import figures
+    from compute_aligned.paper import figures
 
     return figures.draw(item, _summary(item, files, with_plurality=False), scale)
 
 
 def _has_proteins(item: PaperItem, scale: str) -> bool:
-    return config.read_family(scale, item.family).reward != "answer"
+    return study.read_family(scale, item.family).reward != "answer"
 
 
 def _no_form(item: PaperItem) -> InputError:
     return InputError(
-        f"{config.CONFIG / 'paper_items.tsv'}: {item.item}",
+        f"{study.CONFIG / 'paper_items.tsv'}: {item.item}",
         f"there is no {item.output} form {item.form!r} for a {item.output} made from its files",
         "compare the row with others; config/README.md explains its columns",
     )
 
 
 def _summary(item: PaperItem, files: Files, with_plurality: bool) -> pd.DataFrame:
-    from compute_aligned.statistics import contrasts, pools
+    from compute_aligned.paper import summary as contrasts
+    from compute_aligned.paper import summary as pools
 
-    models = [config.WARMUP, *item.branches]
-    baseline = config.baseline_of(item.family)
+    models = [study.WARMUP, *item.branches]
+    baseline = study.baseline_of(item.family)
     measured = contrasts.read_outcomes(_given(item, files.outcomes, "outcomes"))
     if item.needs_scores and measured["problem"].nunique() == 1:
-        return pools.summarise(_proteins(item, files), models, item.budgets, baseline)
+        return pools.summarise_pool(_proteins(item, files), models, item.budgets, baseline)
     if item.metric == "weight" or item.metric == "-":
         raise ValueError(f"{item.item} shows no metric")
     summary = contrasts.summarise(measured, models, item.metric, item.budgets, baseline)
@@ -123,16 +124,16 @@ def _summary(item: PaperItem, files: Files, with_plurality: bool) -> pd.DataFram
 
 
 def _proteins(item: PaperItem, files: Files) -> pd.DataFrame:
-    from compute_aligned.paper import protein_scores
+    from compute_aligned.score import proteins
 
-    return protein_scores.read_scores(_given(item, files.scores, "scores"))
+    return proteins.read_scores(_given(item, files.scores, "scores"))
 
 
 def _steps(item: PaperItem, files: Files) -> pd.DataFrame:
     from compute_aligned.paper import activity
 
     schemas = {
-        branch: STEPS if config.read_branch(item.family, branch).fine_tuned else RL_STEPS
+        branch: STEPS if study.read_branch(item.family, branch).fine_tuned else RL_STEPS
         for branch in item.branches
     }
     return activity.read_steps(_given(item, files.steps, "steps"), schemas)

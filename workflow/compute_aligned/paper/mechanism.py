@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from compute_aligned.estimators import plurality_correct
-from compute_aligned.records import SCORES, read_table
-from compute_aligned.statistics.contrasts import interval_columns, seeds_by_problems
-from compute_aligned.statistics.intervals import FloatArray, Interval, mean_interval
+from compute_aligned.files.records import SCORES, read_table
+from compute_aligned.method.intervals import FloatArray, Interval, mean_interval
+from compute_aligned.method.votes import plurality_correct
+from compute_aligned.paper.summary import interval_columns, seeds_by_problems
 
 EDGES = np.linspace(0, 1, 11)
 FEWEST = 20  # problems of all seeds together; a bin of fewer is left out
@@ -89,7 +89,7 @@ def subset_interval(values: FloatArray, inside: NDArray[np.bool_]) -> Interval:
 
     The mean is a ratio of two means over seeds and problems, linearised at its estimate: to first
     order its error is the mean of (value - ratio) * inside / mean(inside), whose interval
-    :func:`compute_aligned.statistics.intervals.mean_interval` gives.
+    :func:`compute_aligned.method.intervals.mean_interval` gives.
 
     Args:
         values: Shape (S, P): a row a seed, a column a problem.

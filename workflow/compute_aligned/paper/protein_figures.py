@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from compute_aligned import config, style
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.paper import diagonal, diagonal_figures
-from compute_aligned.rewards import unconditional_landscape
-from compute_aligned.study.forms import chosen, register
-from compute_aligned.tables import count
+from compute_aligned.config import study
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.method.rewards import unconditional_landscape
+from compute_aligned.paper import diagonal, diagonal_items, style
+from compute_aligned.paper.forms import chosen, register
+from compute_aligned.paper.tables import count
 
 BINS = np.linspace(0, 1, 26)
 CURVE = np.linspace(0, 1, 1001)
@@ -54,7 +54,7 @@ def share_densities(item: PaperItem, samples: pd.DataFrame, scale: str) -> Figur
     figure = Figure(figsize=(style.WIDTH, style.HEIGHT), layout="constrained")
     axes = figure.subplots()
     backdrop = _draw_landscape(axes)
-    labels = config.labels_of(item.family)
+    labels = study.labels_of(item.family)
     for branch, shares in _shares(item, samples).items():
         density, _ = np.histogram(shares, BINS, density=True)
         look = style.level_looks_of(item.family)[branch]
@@ -88,7 +88,7 @@ def _draw_landscape(axes: Axes) -> Patch:
 def _shares(item: PaperItem, samples: pd.DataFrame) -> dict[str, pd.Series]:
     """Every model's hydrophobic shares, in the order of the legend."""
     proteins = samples.dropna(subset=["share"])
-    shown = [config.WARMUP, *item.branches]
+    shown = [study.WARMUP, *item.branches]
     return {branch: proteins.loc[proteins["branch"] == branch, "share"] for branch in shown}
 
 
@@ -107,10 +107,10 @@ def share_scatter(item: PaperItem, samples: pd.DataFrame, scale: str) -> Figure:
     The first sample of every prompt; the correlation is that of the points shown.
     """
     first = samples[(samples["sample"] == 0) & samples["share"].notna()]
-    shown = [config.WARMUP, *item.branches]
+    shown = [study.WARMUP, *item.branches]
     figure = Figure(figsize=(style.WIDTH, 2.3), layout="constrained")
     row = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
-    labels, looks = config.labels_of(item.family), style.level_looks_of(item.family)
+    labels, looks = study.labels_of(item.family), style.level_looks_of(item.family)
     for axes, branch in zip(row, shown, strict=True):
         points = first[first["branch"] == branch]
         _draw_points(axes, points, looks[branch].colour)
@@ -148,5 +148,5 @@ def _scatter_keys(scale: str, seeds: int) -> list[Line2D]:
 @register(FORMS, "diagonal")
 def diagonal_ratio(item: PaperItem, samples: pd.DataFrame, scale: str) -> Figure:
     """How rho of a prompt's best reward is distributed over prompts."""
-    ratios = diagonal.of_rewards(samples, [config.WARMUP, *item.branches])
-    return diagonal_figures.draw(item, ratios, scale)
+    ratios = diagonal.of_rewards(samples, [study.WARMUP, *item.branches])
+    return diagonal_items.draw(item, ratios, scale)

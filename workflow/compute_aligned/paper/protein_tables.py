@@ -1,6 +1,6 @@
 """Tables of the proteins that models write: what their hydrophobic shares h tell.
 
-Like ``tables``, but a form is made from the samples, as ``protein_scores.read_scores`` gives them.
+Shapes: P prompts and M samples of each, with NaN for the share of what is no protein.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -8,23 +8,79 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 
-from compute_aligned import config
-from compute_aligned.configuration.settings import Rl
-from compute_aligned.configuration.sheets import PaperItem
-from compute_aligned.layout.grids import Entry, Grid, GridSheet, missing, words
-from compute_aligned.paper import diagonal, diagonal_tables
-from compute_aligned.paper.protein_measures import (
-    in_groups,
-    input_correlation,
-    invalid_share,
-    push_on_share,
-    within_prompt_sd,
-)
-from compute_aligned.statistics.intervals import mean_interval
-from compute_aligned.strategies import parse_strategy
-from compute_aligned.study.forms import chosen, register
-from compute_aligned.tables import Rendered, count, of_grids
+from compute_aligned.config import study
+from compute_aligned.config.settings import Rl
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.method.intervals import FloatArray, mean_interval
+from compute_aligned.method.policy import group_advantages
+from compute_aligned.method.strategies import Strategy, UpdateForm
+from compute_aligned.method.strategy_text import parse_strategy
+from compute_aligned.method.update_weights import SUCCESS_ESTIMATES, RolloutGroups
+from compute_aligned.paper import diagonal, diagonal_items
+from compute_aligned.paper.forms import chosen, register
+from compute_aligned.paper.grids import Entry, Grid, GridSheet, missing, words
+from compute_aligned.paper.tables import Rendered, count, of_grids
+
+
+def within_prompt_sd(samples: pd.DataFrame) -> float:
+    """Sample standard deviation of the hydrophobic share within a prompt, mean over prompts."""
+    return float(samples.groupby("problem")["share"].std(ddof=1).mean())
+
+
+def input_correlation(samples: pd.DataFrame) -> float:
+    """Correlation of the input's and the output's hydrophobic share, over all samples."""
+    return float(samples["input_share"].corr(samples["share"]))
+
+
+def invalid_share(samples: pd.DataFrame) -> float:
+    """The share of samples that are no protein of the least length."""
+    return float(samples["share"].isna().mean())
+
+
+def push_on_share(
+    rewards: FloatArray, shares: FloatArray, strategy: Strategy, form: UpdateForm, settings: Rl
+) -> float:
+    """Covariance of A * w with the hydrophobic share h, in standard deviations of h.
+
+    To first order an update moves the mean of h in proportion to it: the model whose samples these
+    are leaves the low hill of the unconditional task where it is positive, and climbs back where it
+    is negative. Quantiles among past rewards are taken among the given ones.
+
+    Args:
+        rewards: Of the samples, shape (P, M).
+        shares: h, shape (P, M).
+        strategy: The strategy of the branch.
+        form: Which of its two weights.
+        settings: How the branch is trained: estimate of success, limit of the advantages.
+
+    """
+    groups = torch.from_numpy(rewards)
+    advantages = group_advantages(groups, settings.advantage_limit)
+    weights = SUCCESS_ESTIMATES[settings.success_estimate]().weights(
+        strategy,
+        form,
+        RolloutGroups(
+            log_p=torch.zeros_like(groups), rewards=groups, past_rewards=groups.flatten()
+        ),
+    )
+    valid = ~np.isnan(shares)
+    gains = (advantages * weights).numpy()[valid]
+    return float(np.cov(gains, shares[valid], ddof=0)[0, 1] / shares[valid].std())
+
+
+def in_groups(samples: pd.DataFrame, column: str, size: int) -> FloatArray:
+    """The samples of one model and seed as groups like those of training, shape (P, ``size``).
+
+    Each prompt's samples are cut into as many whole groups as there are; the rest is left out.
+    """
+    drawn = samples.pivot(index="problem", columns="sample", values=column).to_numpy()
+    whole = drawn.shape[1] // size * size
+    return drawn[:, :whole].reshape(-1, size)
+
+
+# --- the tables ------------------------------------------------------------------------------
 
 FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Rendered]] = {}
 
@@ -81,11 +137,11 @@ def share_push(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
     """Where each branch's update pushes h at the start of training, and where h ends up."""
 
     def push(of_seed: pd.DataFrame, branch: str) -> float:
-        training = config.branch_training(scale, item.family, branch)
-        row = config.read_branch(item.family, branch)
+        training = study.branch_training(scale, item.family, branch)
+        row = study.read_branch(item.family, branch)
         if not isinstance(training, Rl) or row.weight_form == "-":
             raise ValueError(f"family {item.family} is not trained by reinforcement learning")
-        start = of_seed[of_seed["branch"] == config.WARMUP]
+        start = of_seed[of_seed["branch"] == study.WARMUP]
         rewards, shares = (
             in_groups(start, column, training.group_size) for column in ("reward", "share")
         )
@@ -104,13 +160,13 @@ def share_push(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
 @register(FORMS, "diagonal")
 def diagonal_ratio(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
     """How large rho of Best-of-N is (PAPER section 7)."""
-    ratios = diagonal.of_rewards(samples, [config.WARMUP, *item.branches])
+    ratios = diagonal.of_rewards(samples, [study.WARMUP, *item.branches])
     target = (
         f"Best-of-{diagonal.BUDGET}: the target is the highest reward among a prompt's samples; "
         "equal rewards are one outcome. If one of m samples has it, rho is (m/(m - 1))^"
         f"{diagonal.BUDGET - 1}, whatever the model."
     )
-    return diagonal_tables.render(item, ratios, scale, target)
+    return diagonal_items.render_diagonal(item, ratios, scale, target)
 
 
 def _own(measure: Callable[[pd.DataFrame], float]) -> Callable[[pd.DataFrame, str], float]:
@@ -122,7 +178,7 @@ def _of_branches(
     measure: Callable[[pd.DataFrame, str], float],
 ) -> Callable[[pd.DataFrame, str], float]:
     """A measure that the warm-up has not."""
-    return lambda of_seed, model: np.nan if model == config.WARMUP else measure(of_seed, model)
+    return lambda of_seed, model: np.nan if model == study.WARMUP else measure(of_seed, model)
 
 
 LEVELS = (
@@ -140,7 +196,7 @@ def _rendered(
     frame = _measured(item, samples, measures)
     seeds = samples["seed"].nunique()
     interval = f"; brackets are 95% intervals (t, {seeds - 1} degrees of freedom)"
-    labels = config.labels_of(item.family)
+    labels = study.labels_of(item.family)
     columns = [words("Model"), *(words(measure.heading) for measure in measures)]
     rows = [
         [words(labels[str(model)]), *map(_entry, values.to_dict("records"), measures)]
@@ -160,7 +216,7 @@ def _measured(item: PaperItem, samples: pd.DataFrame, measures: Sequence[Measure
     """One row a model and measure: item, family, branch, measure, value, its interval, seeds."""
     by_seed = [of_seed for _, of_seed in samples.groupby("seed")]
     rows = []
-    for model in [config.WARMUP, *item.branches]:
+    for model in [study.WARMUP, *item.branches]:
         for measure in measures:
             values = np.array([[measure.value(of_seed, model)] for of_seed in by_seed])
             low, high = _ends(values)

@@ -1,0 +1,180 @@
+"""From the files of a run to the effect of every contrast that claims need, with its error.
+
+Effects are in percentage points, those of rewards in reward. They are paired by problem and seed; a
+family with one prompt has nothing to pair but its seeds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from compute_aligned.config import claims, study
+from compute_aligned.config.sheets import ContrastRow
+from compute_aligned.files.errors import InputError
+from compute_aligned.method.confidence import (
+    Confidence,
+    FloatArray,
+    mean_confidence,
+    pool_confidences,
+)
+from compute_aligned.method.estimators import expected_max
+from compute_aligned.method.intervals import Interval
+from compute_aligned.paper import diagonal
+from compute_aligned.paper.summary import (
+    PERCENT,
+    check_pairs,
+    equal_pools,
+    read_outcomes,
+    seeds_by_problems,
+)
+from compute_aligned.score.proteins import read_scores
+
+Files = Mapping[str, Sequence[Path]]  # of each family, one a seed
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """The diagonal diagnostic rho of a branch (PAPER section 7).
+
+    Attributes:
+        mean: Its mean over the problems where it is defined; None where it is nowhere, or where
+            there is only one problem.
+        median: Their median, which a few problems do not move; None where rho is defined nowhere.
+        undefined: The share of problems where it is not: all samples win there, or none does.
+
+    """
+
+    mean: Interval | None
+    median: float | None
+    undefined: float
+
+
+def effects(scale: str, outcomes: Files, scores: Files) -> dict[ContrastRow, Confidence]:
+    """The effect of every contrast that the scale runs.
+
+    Args:
+        scale: The scale of the run.
+        outcomes: Files of ``records.OUTCOMES`` of each family, one a seed.
+        scores: Files of scores of the families of :func:`claim_sheets.families_by_sample`.
+
+    Raises:
+        InputError: A family's files are missing, or its branches cannot be compared.
+
+    """
+    rows = [row for row in claims.rows_at(scale) if row.metrics]
+    found: dict[ContrastRow, Confidence] = {}
+    for family in dict.fromkeys(row.family for row in rows):
+        mine = [row for row in rows if row.family == family]
+        if claims.is_pool(scale, family):
+            samples = read_scores(_given(scores, family, "scores"))
+            found |= {row: pool_effect(samples, row) for row in mine}
+        else:
+            measured = read_outcomes(_given(outcomes, family, "outcomes"))
+            found |= {row: paired_effect(measured, row) for row in mine}
+    return found
+
+
+def ratios(scale: str, scores: Files) -> dict[ContrastRow, Ratios]:
+    """What is measured of every claim that holds by algebra."""
+    found = {}
+    for row in claims.rows_at(scale):
+        if row.role != "algebra":
+            continue
+        paths = _given(scores, row.family, "scores")
+        if study.read_family(scale, row.family).reward == "answer":
+            values = diagonal.of_votes(paths, [row.branch], row.budget)
+        else:
+            values = diagonal.of_rewards(read_scores(paths), [row.branch], row.budget)
+        found[row] = summarise(values, row.branch)
+    return found
+
+
+def _given(files: Files, family: str, kind: str) -> Sequence[Path]:
+    if not files.get(family):
+        remedy = f"name them: --{kind} {family}=FILE, once a seed"
+        raise InputError(f"family {family}", f"its claims need {kind}, and none are given", remedy)
+    return files[family]
+
+
+# --- effects --------------------------------------------------------------------------------
+
+
+def paired_effect(outcomes: pd.DataFrame, row: ContrastRow) -> Confidence:
+    """The effect of a contrast, paired by problem and seed.
+
+    Args:
+        outcomes: As ``contrasts.read_outcomes`` gives them.
+        row: The contrast.
+
+    Raises:
+        InputError: A branch has no outcomes, or not on the seeds and problems of the other.
+
+    """
+    values = _measured(outcomes, row, row.branch)
+    if row.level is not None:
+        return mean_confidence((values - row.level).to_numpy())
+    reference = _measured(outcomes, row, row.against)
+    check_pairs(row.branch, values, row.against, reference)
+    return mean_confidence((values - reference).to_numpy())
+
+
+def _measured(outcomes: pd.DataFrame, row: ContrastRow, branch: str) -> pd.DataFrame:
+    """The metric of a contrast for one branch, in its unit: a row a seed, a column a problem."""
+    unit = 1.0 if row.metric == "expected_max@k" else PERCENT
+    if row.metric == "aggregation_gain@k":
+        voted = seeds_by_problems(_at(outcomes, "maj@k", row.budget), branch)
+        alone = seeds_by_problems(_at(outcomes, "pass@k", 1), branch)
+        return (voted - alone) * unit
+    return seeds_by_problems(_at(outcomes, row.metric, row.budget), branch) * unit
+
+
+def _at(outcomes: pd.DataFrame, metric: str, k: int) -> pd.DataFrame:
+    return outcomes[(outcomes["metric"] == metric) & (outcomes["k"] == k)]
+
+
+def pool_effect(samples: pd.DataFrame, row: ContrastRow) -> Confidence:
+    """The effect of a contrast in a family with one prompt, from a pool of samples a seed.
+
+    Args:
+        samples: As ``protein_scores.read_scores`` gives them.
+        row: The contrast, of the metric ``expected_max@k``.
+
+    Raises:
+        InputError: A branch has no samples, or pools differ in size.
+
+    """
+
+    def maximum(pool: FloatArray) -> FloatArray:
+        return expected_max(pool, [row.budget])
+
+    pools = equal_pools(samples, row.models)
+    if row.level is not None:
+        (level,) = pool_confidences(maximum, pools[row.branch])
+        return level.shifted(-row.level)
+    (effect,) = pool_confidences(maximum, pools[row.branch], pools[row.against])
+    return effect
+
+
+# --- rho ------------------------------------------------------------------------------------
+
+
+def summarise(values: pd.DataFrame, branch: str) -> Ratios:
+    """The mean of the ratios of one branch, and the share of undefined ones.
+
+    Args:
+        values: As :func:`diagonal.of_votes` gives them.
+        branch: The branch.
+
+    Raises:
+        InputError: There are none, or the seeds have different problems.
+
+    """
+    filled, inside = diagonal.matrices(values, branch)
+    return Ratios(
+        diagonal.mean_ratio(filled, inside),
+        float(np.median(filled[inside])) if inside.any() else None,
+        float(1 - np.mean(inside)),
+    )

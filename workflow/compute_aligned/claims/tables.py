@@ -1,0 +1,264 @@
+"""Verdicts as tidy values (csv) and for reading (md): the claims first, then their contrasts.
+
+``claim_page`` has them as a page of the report.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from compute_aligned.claims import words as say
+from compute_aligned.claims.evidence import Ratios
+from compute_aligned.claims.review import STATEMENTS, Compared, Reviewed
+from compute_aligned.config.sheets import ContrastRow
+from compute_aligned.method.verdicts import EQUAL_WITHIN
+from compute_aligned.paper import grids, pages
+from compute_aligned.paper.captions import count
+from compute_aligned.paper.grids import Entry, Grid, GridSheet, missing, words
+from compute_aligned.paper.pages import Html
+from compute_aligned.paper.panels import MISSING
+from compute_aligned.paper.tables import to_csv
+
+COLUMNS = (
+    *("claim", "statement", "claim_verdict", "claim_p_holm", "role", "family", "branch", "against"),
+    *("metric", "k", "claimed", "unit", "effect", "effect_low", "effect_high", "seeds", "problems"),
+    *("verdict", "p", "p_holm", "clear_after_holm", "detectable", "median", "undefined_share"),
+    *("rival", "paper_effect", "paper_error_at_most"),
+)
+
+
+def to_tidy(reviewed: Sequence[Reviewed]) -> str:
+    """One row a contrast, control or measurement, columns ``COLUMNS``; empty where not run."""
+    rows = []
+    for claim in reviewed:
+        of_claim = {
+            "claim": claim.row.claim,
+            "statement": claim.row.statement,
+            "claim_verdict": say.verdict_words(claim),
+            "claim_p_holm": claim.p_holm,
+        }
+        rows += [of_claim | _compared_values(each) for each in (*claim.contrasts, *claim.controls)]
+        rows += [of_claim | _measured_values(row, found) for row, found in claim.measured]
+    return to_csv(pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def _row_values(row: ContrastRow) -> dict[str, object]:
+    names = ("role", "family", "branch", "against", "metric", "rival")
+    return {name: getattr(row, name) for name in names} | {"k": row.budget}
+
+
+def _compared_values(each: Compared) -> dict[str, object]:
+    judgement, interval, paper = each.judgement, each.judgement.interval, each.paper
+    values = _row_values(each.row) | {
+        "claimed": each.row.direction,
+        "unit": say.unit_words(each.row),
+        "verdict": str(judgement.verdict),
+    }
+    if interval is not None:
+        values |= {
+            "effect": interval.estimate,
+            "effect_low": interval.low,
+            "effect_high": interval.high,
+            "seeds": interval.num_seeds,
+            "problems": interval.num_problems,
+            "p": judgement.p,
+            "p_holm": each.p_holm,
+            "clear_after_holm": str(each.clear).lower(),
+            "detectable": judgement.detectable,
+        }
+    if paper is not None:
+        values |= {"paper_effect": paper.effect, "paper_error_at_most": paper.error}
+    return values
+
+
+def _measured_values(row: ContrastRow, found: Ratios | None) -> dict[str, object]:
+    values = _row_values(row) | {"unit": "ratio", "verdict": say.BY_ALGEBRA}
+    if found is None:
+        return values
+    values |= {"median": found.median, "undefined_share": found.undefined}
+    if found.mean is not None:
+        values |= {
+            "effect": found.mean.estimate,
+            "effect_low": found.mean.low,
+            "effect_high": found.mean.high,
+            "seeds": found.mean.num_seeds,
+            "problems": found.mean.num_problems,
+        }
+    return values
+
+
+# --- for reading ----------------------------------------------------------------------------
+
+
+def to_markdown(reviewed: Sequence[Reviewed], scale: str) -> str:
+    """The verdicts, then the contrasts of each claim and what could overturn it."""
+    return grids.to_markdown(sheet(reviewed, scale))
+
+
+def sheet(reviewed: Sequence[Reviewed], scale: str) -> GridSheet:
+    """What :func:`to_markdown` writes, in no spelling yet."""
+    return GridSheet(
+        name="claims",
+        title="What holds of the paper's claims",
+        caption=_caption(reviewed, scale),
+        grids=[_verdicts(reviewed), *(grid for claim in reviewed for grid in _details(claim))],
+        note=_note(reviewed),
+    )
+
+
+def _caption(reviewed: Sequence[Reviewed], scale: str) -> str:
+    num_compared = sum(each.p_holm is not None for each in _all(reviewed))
+    num_claims = sum(claim.p_holm is not None for claim in reviewed)
+    return (
+        f"Scale {say.scale_words(reviewed, scale)}. A contrast is reproduced if its 95% interval "
+        "lies where the claim has it, contradicted if it lies wholly elsewhere, else not shown; a "
+        "claim is reproduced if all of its contrasts are, and contradicted if one is. The effect "
+        "shown is that of the contrast which a verdict hangs on; the paper's stands beside it and "
+        "is not from this run. Clear after Holm: with 5% for any false statement among the "
+        f"{count(num_claims, 'claim')} judged here, or, of a contrast or control, among the "
+        f"{num_compared} of those."
+    )
+
+
+def _all(reviewed: Sequence[Reviewed]) -> list[Compared]:
+    return [each for claim in reviewed for each in (*claim.contrasts, *claim.controls)]
+
+
+def _verdicts(reviewed: Sequence[Reviewed]) -> Grid:
+    columns = ("Claim", "Verdict", "Hangs on", "Rival explanations", "Effect", "The paper's")
+    return Grid(
+        "Verdicts", [words(column) for column in columns], [*map(_verdict_row, reviewed)], left=4
+    )
+
+
+def _verdict_row(claim: Reviewed) -> list[Entry]:
+    statement = words(f"{claim.row.claim}. {claim.row.statement}")
+    if claim.deciding is None:
+        measured = [ratio_words(found) for _, found in claim.measured]
+        shown = _lines([say.contrast_name(row) for row, _ in claim.measured])
+        return [statement, _bold(say.BY_ALGEBRA), shown, missing(), _lines(measured), missing()]
+    deciding = claim.deciding
+    verdict = [say.support_words(claim)]
+    if claim.conclusion is not None and claim.conclusion.verdict in STATEMENTS:
+        verdict.append("clear after Holm" if claim.clear else "not clear after Holm")
+    return [
+        statement,
+        Entry(
+            f"{_bold(say.verdict_words(claim)).markdown}<br>{_lines(verdict).markdown}",
+            _lines([say.verdict_words(claim), *verdict]).latex,
+            pages.lines([_bold(say.verdict_words(claim)).html, _lines(verdict).html]),
+        ),
+        words(say.contrast_name(deciding.row)),
+        _lines(say.rival_words(claim.controls)),
+        words(say.effect_words(deciding)),
+        words(say.paper_words(deciding.row, deciding.paper)),
+    ]
+
+
+def _bold(text: str) -> Entry:
+    plain = words(text)
+    return Entry(
+        f"**{plain.markdown}**", rf"\textbf{{{plain.latex}}}", Html(f"<b>{plain.html}</b>")
+    )
+
+
+def _lines(parts: Sequence[str]) -> Entry:
+    """Parts below each other; a dash without any."""
+    entries = [words(part) for part in parts] or [missing()]
+    return Entry(
+        "<br>".join(e.markdown for e in entries),
+        "; ".join(e.latex for e in entries),
+        pages.lines(e.html for e in entries),
+    )
+
+
+def _details(claim: Reviewed) -> list[Grid]:
+    """A table of the contrasts of a claim, and one of its controls if it has any."""
+    title = f"{claim.row.claim}. {claim.row.statement}: {say.verdict_words(claim)}"
+    if claim.conclusion is None:
+        columns = ("Measured", "Over problems where it is defined", "Seeds × problems")
+        rows = [
+            [*map(words, (say.contrast_name(row), ratio_words(found), _ratio_size(found)))]
+            for row, found in claim.measured
+        ]
+        return [Grid(title, [*map(words, columns)], rows)]
+    grids = [_contrasts(title, claim.contrasts)]
+    if claim.controls:
+        grids.append(_contrasts(f"{claim.row.claim}. What could overturn it", claim.controls))
+    return grids
+
+
+def _contrasts(heading: str, compared: Sequence[Compared]) -> Grid:
+    controls = compared[0].row.role == "control"
+    last = "Rival explanation" if controls else "Verdict"
+    columns = ("Contrast", last, "Claimed", "Effect", "Clear after Holm")
+    more = ("Detectable", "Seeds × problems", "The paper's")
+    rows = []
+    for each in compared:
+        verdict = str(each.judgement.verdict)
+        if controls:
+            verdict = f"{say.OF_RIVALS[each.judgement.verdict]}: {each.row.rival}"
+        cells = (
+            say.contrast_name(each.row),
+            verdict,
+            say.CLAIMED[each.row.claimed],
+            say.effect_words(each),
+            _holm_words(each),
+            _detectable(each),
+            _size(each),
+            say.paper_words(each.row, each.paper),
+        )
+        rows.append([words(cell) for cell in cells])
+    return Grid(heading, [words(column) for column in (*columns, *more)], rows, left=2)
+
+
+def _holm_words(each: Compared) -> str:
+    if each.judgement.verdict not in STATEMENTS:
+        return MISSING
+    return "yes" if each.clear else "no"
+
+
+def _detectable(each: Compared) -> str:
+    smallest = each.judgement.detectable
+    return MISSING if smallest is None else say.number(each.row, smallest)
+
+
+def _size(each: Compared) -> str:
+    interval = each.judgement.interval
+    return MISSING if interval is None else f"{interval.num_seeds} × {interval.num_problems}"
+
+
+def ratio_words(found: Ratios | None) -> str:
+    """Mean with interval, median and undefined share of what holds by algebra."""
+    if found is None:
+        return "not run"
+    parts = []
+    if found.mean is not None:
+        mean = found.mean
+        parts.append(f"mean {mean.estimate:.2f} [{mean.low:.2f}, {mean.high:.2f}]")
+    if found.median is not None:
+        parts.append(f"median {found.median:.2f}")
+    return ", ".join([*parts, f"undefined for {100 * found.undefined:.0f}%"])
+
+
+def _ratio_size(found: Ratios | None) -> str:
+    if found is None or found.mean is None:
+        return MISSING
+    return f"{found.mean.num_seeds} × {found.mean.num_problems}"
+
+
+def _note(reviewed: Sequence[Reviewed]) -> str:
+    intervals = [each.judgement.interval for each in _all(reviewed)]
+    lone = any(interval is not None and interval.num_seeds == 1 for interval in intervals)
+    return (
+        "Intervals carry problems (bootstrap) and seeds (t). "
+        + ("One seed: problems only, nothing of another training. " if lone else "")
+        + "Detectable: the smallest effect that this run would have shown in 80% of cases, with "
+        f"the seeds and problems it has. Equal: within {EQUAL_WITHIN:g} percentage points. The "
+        "paper's: the difference of its own reported values, ± the most that half of its 95% "
+        "interval can be for its number of problems (binomial, unpaired); what another training "
+        "would change is not in it. Rival explanations: controls, judged in the same way. One that "
+        "is ruled out cannot account for the claim by itself; one that explains it does better "
+        f"than what the claim is about. A dash ({MISSING}): not run, not reported, or nothing to "
+        "correct."
+    )

@@ -1,0 +1,173 @@
+"""The reading of the two sheets of claims, and what of them a scale can run.
+
+Without pandas: Snakemake asks this module before any job, in an environment of its own.
+"""
+
+import csv
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+from compute_aligned.config import study
+from compute_aligned.config.fingerprints import fingerprint
+from compute_aligned.config.sheets import ClaimRow, ContrastRow
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.parsing import near, read_sheet
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row of ``config/claims.tsv``, with its rows of ``config/claim_contrasts.tsv``."""
+
+    row: ClaimRow
+    rows: tuple[ContrastRow, ...]
+
+    @property
+    def by_algebra(self) -> bool:
+        """Whether it holds by algebra, so that only its size is measured."""
+        return all(row.role == "algebra" for row in self.rows)
+
+
+@functools.cache
+def read_claims() -> dict[str, Claim]:
+    """All claims by their id, in the order of ``config/claims.tsv``.
+
+    Raises:
+        InputError: A row is wrong or there twice, names a family or branch that exists nowhere, or
+            a claim and its contrasts do not go together.
+
+    """
+    titles = _titles()
+    contrasts = _contrasts(titles)
+    claims = {}
+    for claim, (where, row) in titles.items():
+        rows = tuple(contrast for contrast in contrasts if contrast.claim == claim)
+        roles = {contrast.role for contrast in rows}
+        if not roles & {"contrast", "algebra"} or len(roles & {"contrast", "algebra"}) > 1:
+            raise InputError(
+                where,
+                f"claim {claim} has contrasts in the roles: {', '.join(sorted(roles)) or 'none'}",
+                f"give it rows in {contrast_sheet()} with the role contrast, or else algebra",
+            )
+        claims[claim] = Claim(row, rows)
+    return claims
+
+
+def _claim_sheet() -> Path:
+    return study.CONFIG / "claims.tsv"
+
+
+def contrast_sheet() -> Path:
+    """The file that holds what must hold for a claim."""
+    return study.CONFIG / "claim_contrasts.tsv"
+
+
+def _titles() -> dict[str, tuple[str, ClaimRow]]:
+    """The rows of ``claims.tsv`` by their id, each with its place."""
+    titles: dict[str, tuple[str, ClaimRow]] = {}
+    reported = {family for family, _ in _reported_branches()}
+    for line, row in read_sheet(_claim_sheet(), ClaimRow):
+        where = f"{_claim_sheet()}:{line}"
+        if row.claim in titles:
+            raise InputError(where, f"claim {row.claim} is there twice", "rename one")
+        for family in set(row.reported) - reported:
+            raise InputError(
+                where,
+                f"paper_reported.csv has no family {family!r}{near(family, reported)}",
+                f"choose from: {', '.join(sorted(reported))}; or write - in the column reported",
+            )
+        titles[row.claim] = (where, row)
+    return titles
+
+
+def _contrasts(claims: dict[str, tuple[str, ClaimRow]]) -> list[ContrastRow]:
+    """The rows of ``claim_contrasts.tsv``."""
+    path = contrast_sheet()
+    known = _known_branches()
+    rows: list[ContrastRow] = []
+    for line, row in read_sheet(path, ContrastRow):
+        where = f"{path}:{line}"
+        if row in rows:
+            raise InputError(where, "the same contrast is there twice", "drop one of the two")
+        if row.claim not in claims:
+            problem = f"there is no claim {row.claim}{near(row.claim, claims)}"
+            raise InputError(where, problem, f"choose one of: {', '.join(claims)}; or add it")
+        _check_names(row, known, where)
+        rows.append(row)
+    return rows
+
+
+def _check_names(row: ContrastRow, known: dict[str, list[str]], where: str) -> None:
+    if row.family not in known:
+        problem = f"there is no family {row.family!r}{near(row.family, known)}"
+        raise InputError(where, problem, f"choose one of: {', '.join(known)}")
+    branches = known[row.family]
+    for branch in row.models:
+        if branch not in [*branches, study.WARMUP]:
+            problem = f"family {row.family!r} has no branch {branch!r}{near(branch, branches)}"
+            raise InputError(where, problem, f"choose one of: {', '.join(branches)}, warmup")
+
+
+def _known_branches() -> dict[str, list[str]]:
+    """The branches of every family: ours, and those that only the paper has trained."""
+    known: dict[str, list[str]] = {}
+    for family, branch in [*study.read_branches(), *_reported_branches()]:
+        branches = known.setdefault(family, [])
+        if branch not in branches:
+            branches.append(branch)
+    return known
+
+
+def _reported_branches() -> list[tuple[str, str]]:
+    """The families and branches of ``paper_reported.csv``."""
+    with (study.CONFIG / "paper_reported.csv").open(encoding="utf-8", newline="") as lines:
+        return [(row["family"], row["branch"]) for row in csv.DictReader(lines)]
+
+
+# --- at a scale -----------------------------------------------------------------------------
+
+
+def runs_at(scale: str, row: ContrastRow) -> bool:
+    """Whether a scale has what a contrast needs: its family, its branches, enough samples."""
+    families = study.read_scale(scale).families
+    if row.family not in families:
+        return False
+    if not set(row.models) <= set(study.models_of(row.family)):
+        return False
+    return row.metric == "rho" or row.budget <= families[row.family].sampling.num_samples
+
+
+def rows_at(scale: str) -> list[ContrastRow]:
+    """The contrasts that a scale runs, of all claims."""
+    return [row for claim in read_claims().values() for row in claim.rows if runs_at(scale, row)]
+
+
+def families_at(scale: str) -> list[str]:
+    """The families whose outcomes the claims are judged on."""
+    return list(dict.fromkeys(row.family for row in rows_at(scale) if row.metrics))
+
+
+def families_by_sample(scale: str) -> list[str]:
+    """The families of which single samples are needed, not only the outcomes of problems.
+
+    Samples are what rho is made from, and a family that has one prompt only.
+    """
+    return list(
+        dict.fromkeys(
+            row.family
+            for row in rows_at(scale)
+            if row.metric == "rho" or is_pool(scale, row.family)
+        )
+    )
+
+
+def is_pool(scale: str, family: str) -> bool:
+    """Whether a family is evaluated on one prompt, so that its samples are all there is."""
+    return study.read_family(scale, family).problems.test == 1
+
+
+def claims_fingerprint(scale: str) -> str:
+    """What the verdicts depend on, besides outcomes, scores and the paper's numbers."""
+    rows = [row for claim in read_claims().values() for row in (claim.row, *claim.rows)]
+    labels = [label for family in families_at(scale) for label in study.labels_of(family).values()]
+    return fingerprint(*rows, *labels)

@@ -1,1 +1,0 @@
-"""What the files in config/ may say: keys, values, rows of sheets."""

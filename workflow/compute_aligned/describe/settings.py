@@ -1,0 +1,160 @@
+"""What was run, and with what: the resolved configuration of a scale, and the environment.
+
+The configuration is what Snakemake and its jobs go by, defaults and overrides included. The
+environment is what the jobs themselves recorded as provenance.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from compute_aligned.config import study
+from compute_aligned.config.scales import Run
+from compute_aligned.config.study import families_shown, seeds_of
+from compute_aligned.describe.jobs import STAGES, Job
+from compute_aligned.paper import pages
+from compute_aligned.paper.pages import Html
+from compute_aligned.paper.panels import MISSING
+
+# what has run before a run is described; tables and figures come after it
+BEFORE = ("fetch", "prepare", "train_warmup", "train_sft", "train_rl", "sample", "score")
+FAMILY_COLUMNS = ("Family", "Source", "Seeds", "Train", "RL", "Test", "Samples", "Models")
+BRANCH_COLUMNS = ("Family", "Branch", "Shown as", "Starts from", "Strategy", "Weight", "Role")
+COMMIT_DIGITS = 12
+
+
+def to_html(run: Run, scale: str, records: Sequence[tuple[Job, Mapping[str, Any]]]) -> str:
+    """The page.
+
+    Args:
+        run: What the run was told, for the seeds and the engine that it has of its own.
+        scale: The scale of the run.
+        records: Jobs and what they recorded as provenance.
+
+    """
+    at = study.read_scale(scale)
+    families = families_shown(scale)
+    sources = [
+        [name, ", ".join(f"{key}: {value}" for key, value in flat(study.read_source(scale, name)))]
+        for name in at.sources
+    ]
+    every = [
+        pages.folded(name, _table(("Key", "Value"), flat(study.read_family(scale, name))))
+        for name in families
+    ]
+    return pages.page(
+        f"What was run: configuration and environment (scale {scale})",
+        pages.paragraph(
+            f"Samples by {run.engine or at.engine}, models in {at.dtype} on device {at.device}. "
+            f"The settings come from config/scales/{scale}.yaml and config/branches.tsv, with "
+            "every default filled in; config/README.md explains each key."
+        ),
+        pages.heading("The experiments"),
+        _table(FAMILY_COLUMNS, [_family_row(run, scale, name) for name in families], words=3),
+        pages.heading("The models of each experiment, beside its warm-up"),
+        _table((*BRANCH_COLUMNS, "Overrides"), [r for f in families for r in _branch_rows(f)]),
+        pages.heading("Every setting of an experiment"),
+        *every,
+        pages.heading("Where problems come from"),
+        _table(("Source", "Settings"), sources),
+        pages.heading("The environment, by stage of the run"),
+        environment(records),
+        pages.paragraph(
+            "As the jobs recorded it; several values in a cell mean that jobs differed. The hash "
+            "of the sources tells uncommitted changes that the commit does not."
+        ),
+    )
+
+
+def flat(settings: BaseModel) -> list[tuple[str, str]]:
+    """Every key with its value as text; the keys of a block after a dot."""
+    return list(_flat(settings.model_dump(mode="json")))
+
+
+def _flat(block: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:
+    for key, value in block.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", _words(value)
+
+
+def _words(value: object) -> str:
+    if value is None or value == [] or value == {}:
+        return MISSING
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return str(value)
+
+
+def _family_row(run: Run, scale: str, name: str) -> list[str]:
+    family = study.read_family(scale, name)
+    problems = family.problems
+    counts = (problems.train, problems.for_rl, problems.test, family.sampling.num_samples)
+    return [
+        name,
+        problems.source,
+        _words(seeds_of(run, scale, name)),
+        *(number if isinstance(number, str) else f"{number:,}" for number in counts),
+        str(len(study.models_of(name))),
+    ]
+
+
+def _branch_rows(family: str) -> list[list[str]]:
+    rows = [study.read_branch(family, branch) for branch in study.branches_of(family)]
+    return [
+        [
+            family,
+            row.branch,
+            row.label,
+            study.start_of(family, row.branch),
+            row.strategy,
+            row.weight_form,
+            row.role,
+            " ".join(f"{key}={_words(value)}" for key, value in row.overrides.items()),
+        ]
+        for row in rows
+    ]
+
+
+def environment(records: Sequence[tuple[Job, Mapping[str, Any]]]) -> Html:
+    """A row a fact, a column a stage: the values that the jobs of the stage recorded.
+
+    Args:
+        records: Jobs and what they recorded as provenance.
+
+    """
+    found = {job.stage for job, _ in records}
+    stages = [stage for stage in dict.fromkeys(STAGES.values()) if stage in found]
+    facts = [(job.stage, _facts(record)) for job, record in records]
+    names = dict.fromkeys(name for _, of_one in facts for name in of_one)
+    rows = []
+    for name in names:
+        values = [
+            sorted({of_one[name] for at, of_one in facts if at == stage and name in of_one})
+            for stage in stages
+        ]
+        rows.append([name, *(", ".join(of_stage) or MISSING for of_stage in values)])
+    return _table(("", *(stage.capitalize() for stage in stages)), rows)
+
+
+def _facts(record: Mapping[str, Any]) -> dict[str, str]:
+    """What a record of provenance says of its job's surroundings."""
+    code = record["code"]
+    return {
+        "Machine": record["machine"],
+        "Commit": (code["commit"] or MISSING)[:COMMIT_DIGITS],
+        "Hash of the sources": code["sources"],
+        "Version": code["version"],
+        "Python": record["python"],
+        **record["packages"],
+    }
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int | None = None) -> Html:
+    """A table of text; all of its columns hold words if it is not said how many do."""
+    shown = [[*map(pages.escape, row)] for row in rows]
+    return pages.table([*map(pages.escape, header)], shown, len(header) if words is None else words)

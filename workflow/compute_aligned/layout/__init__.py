@@ -1,1 +1,0 @@
-"""Tables and formulas as Markdown, LaTeX and HTML pages."""

@@ -1,0 +1,176 @@
+"""This run's numbers beside the paper's: the frame that tables print and figures draw.
+
+The paper's numbers are ``config/paper_reported.csv`` (PAPER.md section 5 and its tables); an item
+names the families there that it is shown beside. They are joined on branch, metric and budget, and
+never share a column with this run's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from compute_aligned.config import study
+from compute_aligned.config.sheets import PaperItem
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.parsing import near
+
+COLUMNS = ["table", "family", "branch", "metric", "budget", "value", "unit", "source"]
+
+
+@dataclass(frozen=True)
+class Display:
+    """How a metric is shown, and what the paper measured it on.
+
+    Attributes:
+        name: What a reader sees.
+        unit: Of a level.
+        gain_unit: Of a difference of two levels.
+        decimals: As the paper prints it.
+        paper_model: The paper's model.
+        paper_data: The paper's problems.
+
+    """
+
+    name: str
+    unit: str
+    gain_unit: str
+    decimals: int
+    paper_model: str
+    paper_data: str
+
+
+DISPLAY: dict[str, Display] = {
+    "pass@k": Display("pass@k", "percent", "percentage points", 1, "Mistral-7B", "MATH"),
+    "maj@k": Display("maj@k", "percent", "percentage points", 1, "Mistral-7B", "MATH"),
+    "expected_max@k": Display(
+        "expected max@k", "reward", "reward", 2, "ProtGPT2", "protein sequences"
+    ),
+}
+
+
+def read_reported() -> pd.DataFrame:
+    """All rows of ``config/paper_reported.csv``, columns ``COLUMNS``.
+
+    Raises:
+        InputError: The file is missing, lacks a column, or holds a budget or value that is no
+            number.
+
+    """
+    path = study.CONFIG / "paper_reported.csv"
+    try:
+        return pd.read_csv(path, usecols=COLUMNS, dtype={"budget": int, "value": float})
+    except FileNotFoundError:
+        raise InputError(path, "the file is missing", "restore it, for instance from git") from None
+    except ValueError as error:
+        raise InputError(path, str(error), f"its columns are: {', '.join(COLUMNS)}") from None
+
+
+def paper_values(item: PaperItem) -> pd.DataFrame:
+    """What the paper reports for an item's branches and budgets, in the families that it names.
+
+    A point counts whichever table of the paper it stands in. Where the paper gives one twice, the
+    printed table is preferred to the saved curve.
+
+    Returns:
+        Columns branch, k, paper_value, paper_gain (over the family's baseline at the same k, empty
+        where the paper has none), origin (table and kind of source); in the order of the item's
+        branches, then k. No rows if the paper reports none of it.
+
+    Raises:
+        InputError: The item names a family of which the paper reports nothing.
+
+    """
+    baseline = study.baseline_of(item.family)
+    reported = read_reported()
+    known = reported["family"].unique()
+    for family in item.reported:
+        if family not in known:
+            raise InputError(
+                f"{study.CONFIG / 'paper_items.tsv'}: {item.item}",
+                f"paper_reported.csv has no family {family!r}{near(family, known)}",
+                f"choose from: {', '.join(known)}; or write - in the column reported",
+            )
+    points = reported[
+        reported["family"].isin(item.reported)
+        & (reported["metric"] == item.metric)
+        & reported["budget"].isin(item.budgets)
+        & reported["branch"].isin([*item.branches, baseline])
+    ]
+    unique = _printed_first(points).drop_duplicates(["branch", "budget"])
+    reference = unique[unique["branch"] == baseline].set_index("budget")["value"]
+    values = pd.DataFrame(
+        {
+            "branch": unique["branch"],
+            "k": unique["budget"],
+            "paper_value": unique["value"],
+            "paper_gain": unique["value"] - unique["budget"].map(reference),
+            "origin": unique["table"] + ", " + unique["source"],
+        }
+    )
+    return in_order(values, item.branches)
+
+
+def _printed_first(points: pd.DataFrame) -> pd.DataFrame:
+    """The rows with those of a printed table before those of a saved curve."""
+    saved = ~points["source"].str.startswith("printed")
+    return points.assign(saved=saved).sort_values("saved", kind="stable")
+
+
+def reported_levels(families: Sequence[str]) -> dict[tuple[str, str, int], float]:
+    """What the paper reports in some families: its value of a branch, metric and budget.
+
+    Where the paper gives one twice, the printed table is preferred to the saved curve.
+    """
+    reported = read_reported()
+    points = _printed_first(reported[reported["family"].isin(families)])
+    unique = points.drop_duplicates(["branch", "metric", "budget"])
+    keys = zip(unique["branch"], unique["metric"], unique["budget"], strict=True)
+    return dict(zip(keys, unique["value"], strict=True))
+
+
+def beside_paper(item: PaperItem, summary: pd.DataFrame) -> pd.DataFrame:
+    """Join a run's summary with the paper's values, warm-up first, then the item's branches.
+
+    Args:
+        item: The row of ``config/paper_items.tsv``.
+        summary: As ``contrasts.summarise`` gives it, with the warm-up among its branches; for
+            ``maj@k`` it may have rows of the metric ``plurality`` too.
+
+    Returns:
+        One row a branch, metric and k: item, family, branch, label, metric, k, unit, value,
+        value_low, value_high, gain, gain_low, gain_high, seeds, problems, paper_value, paper_gain.
+        The last two are the paper's and empty where it has none; gains are in the unit of the
+        values.
+
+    Raises:
+        ValueError: ``summary`` lacks the warm-up or one of the item's branches.
+
+    """
+    shown = [study.WARMUP, *item.branches]
+    missing = sorted(set(shown) - set(summary["branch"]))
+    if missing:
+        raise ValueError(f"the summary of {item.item} lacks: {', '.join(missing)}")
+    constant = {"item": item.item, "family": item.family, "unit": DISPLAY[item.metric].unit}
+    frame = summary.assign(
+        **constant, label=summary["branch"].map(study.labels_of(item.family))
+    ).merge(
+        paper_values(item).assign(metric=item.metric),
+        on=["branch", "metric", "k"],
+        how="left",
+        validate="one_to_one",
+    )
+    columns = ["item", "family", "branch", "label", "metric", "k", "unit"]
+    ours = [f"{name}{end}" for name in ("value", "gain") for end in ("", "_low", "_high")]
+    paper = ["paper_value", "paper_gain"]
+    return in_order(frame, shown)[[*columns, *ours, "seeds", "problems", *paper]]
+
+
+def in_order(frame: pd.DataFrame, branches: Sequence[str]) -> pd.DataFrame:
+    """The rows of the given branches, in their order, then by k."""
+    position = {branch: i for i, branch in enumerate(branches)}
+    return (
+        frame[frame["branch"].isin(branches)]
+        .sort_values(["branch", "k"], key=lambda c: c.map(position) if c.name == "branch" else c)
+        .reset_index(drop=True)
+    )

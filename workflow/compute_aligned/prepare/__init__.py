@@ -1,0 +1,1 @@
+"""From raw problems to the splits of a family."""

@@ -1,1 +1,0 @@
-"""The jobs of a run: which there are, what they cost and what they took."""

@@ -1,0 +1,1 @@
+"""Completions of the test problems, by vLLM or transformers."""

@@ -1,0 +1,1 @@
+"""What samples amount to: answers, votes, rewards, metrics."""

@@ -1,0 +1,149 @@
+"""From samples to scores: votes and correctness of each problem, then every metric and budget.
+
+One grader decides both which samples are correct and which votes are the same answer.
+"""
+
+import itertools
+import operator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from compute_aligned.config.settings import Metric, budgets_up_to
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.records import SAMPLES, Problem, problem_seed
+from compute_aligned.method.estimators import expected_max, pass_at_k
+from compute_aligned.method.votes import maj_at_ks, plurality_correct
+from compute_aligned.score.answers import extract_answer, graded_votes
+
+
+def score(samples: Iterable["Drawn"], problems: Iterable[Problem], grader: str) -> Iterator[dict]:
+    """One row a branch and problem (schema ``records.SCORES``), in the samples' order.
+
+    Args:
+        samples: Of problems that are all among ``problems``, see :func:`complete`.
+        problems: The problems sampled, with their reference answers.
+        grader: ``paper`` or ``symbolic``, see :mod:`compute_aligned.score.answers`.
+
+    """
+    gold = {problem.id: problem.answer for problem in problems}
+    return (_score(drawn, gold, grader) for drawn in samples)
+
+
+def _score(drawn: "Drawn", gold: dict[str, str], grader: str) -> dict:
+    answers, correct = graded_votes(
+        [extract_answer(text) for text in drawn.texts], gold[drawn.problem], grader
+    )
+    return {
+        "branch": drawn.branch,
+        "problem": drawn.problem,
+        "num_samples": len(drawn.texts),
+        "num_correct": sum(correct),
+        "num_invalid": answers.count(None),
+        "num_unfinished": drawn.finished.count(False),
+        "mean_tokens": sum(drawn.num_tokens) / len(drawn.num_tokens),
+        "votes": answers,
+        "correct": correct,
+    }
+
+
+def outcomes(scores: Iterable[dict], metrics: tuple[Metric, ...]) -> Iterator[dict]:
+    """Every metric of every score row at budgets 1, 2, 4 ... (schema ``records.OUTCOMES``).
+
+    With maj@k comes ``plurality``, the exact value of a vote over all the samples.
+    """
+    for row in scores:
+        budgets = budgets_up_to(row["num_samples"])
+        for metric in metrics:
+            for name, points in _values(row, metric, budgets).items():
+                of_row = {"branch": row["branch"], "problem": row["problem"], "metric": name}
+                yield from (of_row | point for point in points)
+
+
+def _values(row: dict, metric: Metric, budgets: list[int]) -> dict[str, list[dict]]:
+    match metric:
+        case "pass@k":
+            values = pass_at_k(row["num_samples"], row["num_correct"], budgets)
+        case "maj@k":
+            # orders of drawing of its own for every problem: errors of their sampling average out
+            order_seed = problem_seed(row["problem"], seed=0, num_samples=1)
+            values = maj_at_ks(row["votes"], row["correct"], budgets, seed=order_seed)
+        case "expected_max@k":
+            values = expected_max(row["rewards"], budgets)
+    points: dict[str, list[dict]] = {
+        metric: [{"k": k, "value": v} for k, v in zip(budgets, values, strict=True)]
+    }
+    if metric == "maj@k":
+        exact = plurality_correct(row["votes"], row["correct"])
+        points["plurality"] = [{"k": row["num_samples"], "value": exact}]
+    return points
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The samples of one branch and problem: texts, lengths in tokens, and which of them ended."""
+
+    branch: str
+    problem: str
+    texts: tuple[str, ...]
+    num_tokens: tuple[int, ...]
+    finished: tuple[bool, ...]
+
+
+def by_problem(samples: Iterable[pa.RecordBatch]) -> Iterator[Drawn]:
+    """Each run of rows (schema ``records.SAMPLES``) of one branch and problem, over all batches."""
+    rows = itertools.chain.from_iterable(
+        zip(*(batch[name].to_pylist() for name in SAMPLES.names), strict=True) for batch in samples
+    )
+    for (branch, problem), run in itertools.groupby(rows, key=operator.itemgetter(0, 1)):
+        _, _, _, texts, num_tokens, finished = zip(*run, strict=True)
+        yield Drawn(branch, problem, texts, num_tokens, finished)
+
+
+def complete(
+    samples: Iterable[Drawn], problems: Collection[str], num_samples: int, path: Path
+) -> Iterator[Drawn]:
+    """The same samples, once they are known to be whole; what is absent shows at their end.
+
+    Args:
+        samples: Those of a file.
+        problems: The ids of all problems that each branch has samples of.
+        num_samples: How many it has of each.
+        path: The file, for the error.
+
+    Raises:
+        InputError: A branch lacks samples, or has some in two places or of another problem.
+
+    """
+
+    def refusal(problem: str) -> InputError:
+        return InputError(
+            path,
+            problem,
+            "give the problems that they were drawn from, or draw them again: "
+            "snakemake --forcerun sample",
+        )
+
+    done: dict[str, set[str]] = {}
+    for drawn in samples:
+        before = done.setdefault(drawn.branch, set())
+        if drawn.problem not in problems:
+            raise refusal(f"there are samples of {drawn.problem}, which is not among the problems")
+        if drawn.problem in before:
+            raise refusal(f"{drawn.branch} has samples of {drawn.problem} in two places")
+        if len(drawn.texts) != num_samples:
+            count = len(drawn.texts)
+            raise refusal(
+                f"{drawn.branch} has {count} samples of {drawn.problem}, not {num_samples}"
+            )
+        before.add(drawn.problem)
+        yield drawn
+    if not done:
+        raise refusal("there are no samples")
+    for branch, sampled in done.items():
+        lacking = [problem for problem in problems if problem not in sampled]
+        if lacking:
+            share = f"{len(lacking)} of {len(problems)}"
+            raise refusal(f"{branch} has no samples of {share} problems, first of {lacking[0]}")

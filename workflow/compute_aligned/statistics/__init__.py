@@ -1,1 +1,0 @@
-"""Resampling, confidence intervals, contrasts of branches, power."""

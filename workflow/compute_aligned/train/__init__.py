@@ -1,0 +1,1 @@
+"""Warm-ups and branches: supervised fine-tuning and reinforcement learning."""

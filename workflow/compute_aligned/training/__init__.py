@@ -1,1 +1,0 @@
-"""Parts of the two training loops: optimiser steps, margins, rollouts, update weights."""
