@@ -41,7 +41,7 @@ GRADE = r"""
 import json, sys
 from closed_python import close
 close(json.load(open(sys.argv[1]))["hidden"][sys.argv[2]])
-from compute_aligned.answers import answers_match
+from compute_aligned.score.answers import answers_match
 print(answers_match(r"\frac{x}{2}", "x/2", "symbolic"))
 """
 

@@ -18,7 +18,8 @@ from benchmarks.compare import Comparison, Way, children_seconds, clocked
 from compute_aligned.config import study
 from compute_aligned.config.models import Model
 from compute_aligned.config.settings import Sampling
-from compute_aligned.files.records import Problem, problem_seed
+from compute_aligned.files.records import Problem
+from compute_aligned.method.seeds import problem_seed
 from compute_aligned.models import loading
 from compute_aligned.prepare import problems
 from compute_aligned.sample.engines import ENGINES

@@ -64,7 +64,7 @@ def test_rows_match_the_schema_that_editors_check_against(name: str) -> None:
 def test_snakemake_can_read_them_without_pandas_and_scipy() -> None:
     code = (
         "import sys; sys.modules['pandas'] = sys.modules['scipy'] = sys.modules['numpy'] = None;"
-        "from compute_aligned.study import claim_sheets; claim_sheets.check('smoke')"
+        "from compute_aligned.config import checks; checks.check_claims('smoke')"
     )
     command = [sys.executable, "-c", code]
     path = str(study.ROOT / "workflow")

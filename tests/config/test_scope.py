@@ -9,9 +9,9 @@ from compute_aligned.config.study import families_shown, seeds_of
 
 CHECK = """
 import sys
-from compute_aligned import config
-from compute_aligned.layout import captions
-from compute_aligned.study import claim_sheets, fingerprints, scope
+from compute_aligned.config import study as config
+from compute_aligned.paper import captions
+from compute_aligned.config import checks, claims as claim_sheets, fingerprints
 print(*(name for name in ("numpy", "pandas", "matplotlib", "torch") if name in sys.modules))
 """
 

@@ -298,7 +298,7 @@ def test_without_torch_the_strategies_are_left_to_the_jobs(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit(folder / "branches.tsv", "PassAtN(n=4)", "PassAtM(n=4)")
-    monkeypatch.setattr(study.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None)
 
     checks.check(RUN)
 

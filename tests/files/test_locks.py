@@ -19,7 +19,7 @@ from compute_aligned.files.locks import sole_maker
 HOLDER = """
 import sys
 from pathlib import Path
-from compute_aligned.locks import sole_maker
+from compute_aligned.files.locks import sole_maker
 
 with sole_maker(Path(sys.argv[1])):
     print("held", flush=True)

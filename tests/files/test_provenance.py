@@ -27,7 +27,7 @@ def version_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Pat
     """What the package would say about itself if it lay in a folder."""
 
     def version_of(folder: Path) -> dict:
-        monkeypatch.setattr(provenance, "__file__", str(folder / "provenance.py"))
+        monkeypatch.setattr(provenance, "__file__", str(folder / "files" / "provenance.py"))
         return provenance.code_version.__wrapped__()
 
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))

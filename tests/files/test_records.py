@@ -130,7 +130,7 @@ def test_a_rename_that_fails_keeps_the_old_folder(
 KILLED = """
 import sys, time
 from pathlib import Path
-from compute_aligned.records import replacing
+from compute_aligned.files.writing import replacing
 with replacing(Path(sys.argv[1])) as temporary:
     with temporary.open("w") as file:
         file.write("new" * 10000)

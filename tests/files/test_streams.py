@@ -130,8 +130,9 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 SCORING = """
 import sys
 from pathlib import Path
-from compute_aligned import records, scoring, streams
-from compute_aligned.records import Problem
+from compute_aligned.files import records, streams
+from compute_aligned.score import scoring
+from compute_aligned.files.records import Problem
 
 streams.GROUP_BYTES = 2**22  # so that few problems fill several row groups
 num_problems, folder = int(sys.argv[1]), Path(sys.argv[2])

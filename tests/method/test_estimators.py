@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compute_aligned.method import estimators, votes
+from compute_aligned.method import votes as votes_module
 from compute_aligned.method.estimators import expected_max, pass_at_k
 from compute_aligned.method.votes import maj_at_k, maj_at_ks, plurality_correct
 
@@ -236,7 +236,7 @@ def test_maj_at_k_refuses_impossible_input(votes, correct, k, num_draws):
 @pytest.mark.parametrize("size", [1, 2, 100, 2047, 2048, 2049, 5000])
 def test_permutations_are_those_of_sorted_random_numbers(size):
     expected = np.random.default_rng(11).random((30, size)).argsort(axis=1)
-    np.testing.assert_array_equal(votes._permutations(11, 30, size), expected)
+    np.testing.assert_array_equal(votes_module._permutations(11, 30, size), expected)
 
 
 @pytest.mark.parametrize("block", [1, 100, 5000])
@@ -245,7 +245,7 @@ def test_maj_at_k_does_not_depend_on_how_many_draws_are_counted_at_a_time(block,
     votes = [str(answer) if answer else None for answer in rng.integers(9, size=40)]
     correct = (rng.random(40) < 0.4).tolist()
     whole = maj_at_ks(votes, correct, [40, 3, 8], num_draws=77, seed=5)
-    monkeypatch.setattr(estimators, "_BLOCK_NUMBERS", block)
+    monkeypatch.setattr(votes_module, "_BLOCK_NUMBERS", block)
     np.testing.assert_array_equal(maj_at_ks(votes, correct, [40, 3, 8], 77, seed=5), whole)
 
 

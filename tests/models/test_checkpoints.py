@@ -305,7 +305,7 @@ def test_a_package_whose_checkpoint_lacks_weights_is_an_error(
 
 def test_checkpoints_are_looked_at_before_anything_slow_is_imported() -> None:
     done = jobs.start(
-        "-c", "import compute_aligned.networks.checkpoints, sys; print('torch' in sys.modules)"
+        "-c", "import compute_aligned.models.checkpoints, sys; print('torch' in sys.modules)"
     )
 
     assert done.stdout == "False\n", done.stderr

@@ -8,8 +8,8 @@ from compute_aligned.paper import (
     analytic_figures,
     analytic_tables,
     answer_figures,
+    answer_tables,
     captions,
-    diagonal_items,
     figures,
     protein_figures,
     protein_tables,
@@ -17,7 +17,7 @@ from compute_aligned.paper import (
 )
 
 MAKERS = {
-    "table": (tables, analytic_tables, diagonal_items, protein_tables, activity),
+    "table": (tables, analytic_tables, answer_tables, protein_tables, activity),
     "figure": (figures, analytic_figures, answer_figures, protein_figures),
 }
 ITEMS = list(study.read_paper_items().values())

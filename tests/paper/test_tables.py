@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from compute_aligned.config import study
 from compute_aligned.config.sheets import PaperItem
 from compute_aligned.files.errors import InputError
+from compute_aligned.method.metrics import METRICS
 from compute_aligned.paper import reported, tables
 from compute_aligned.paper.panels import Cell, Panel, Sheet, escape_latex, escape_markdown, to_latex
-from compute_aligned.paper.reported import DISPLAY, paper_values, read_reported
+from compute_aligned.paper.reported import paper_values, read_reported
 
 ITEM = PaperItem(
     item="table2",
@@ -161,7 +162,7 @@ def test_every_reported_unit_is_the_one_that_its_metric_is_shown_in() -> None:
     units = read_reported().groupby("metric")["unit"].unique()
 
     assert {metric: list(found) for metric, found in units.items()} == {
-        metric: [display.unit] for metric, display in DISPLAY.items()
+        name: [metric.unit] for name, metric in METRICS.items()
     }
 
 

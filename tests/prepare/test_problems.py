@@ -489,9 +489,9 @@ def test_what_reasoning_gym_does_not_know_is_named(
 OLD, NEW = "0" * 39 + "a", "0" * 39 + "b"
 READ_ALL = """
 import json, sys
-from compute_aligned.errors import InputError
-from compute_aligned.problems import raw_problems
-from compute_aligned.configuration.sources import HubSource
+from compute_aligned.files.errors import InputError
+from compute_aligned.prepare.problems import raw_problems
+from compute_aligned.config.sources import HubSource
 answers = []
 for source, known in json.loads(sys.argv[1]):
     try:

@@ -12,7 +12,8 @@ import tiny
 from compute_aligned.config.settings import Sampling
 from compute_aligned.files import records
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.records import SAMPLES, Problem, problem_seed
+from compute_aligned.files.records import SAMPLES, Problem
+from compute_aligned.method.seeds import problem_seed
 from compute_aligned.sample import store
 from compute_aligned.sample.engines import TransformersEngine
 from compute_aligned.sample.store import Completion, Prompts, Request, sample_family

@@ -129,7 +129,7 @@ def test_a_text_that_cannot_be_read_in_time_is_refused_once(
 def test_the_paper_grader_loads_neither_math_verify_nor_sympy() -> None:
     code = """
         import sys
-        from compute_aligned.answers import answers_match, graded_votes
+        from compute_aligned.score.answers import answers_match, graded_votes
         assert answers_match("1/2", "0.5") and graded_votes(["2"], "2") == (["2"], [True])
         assert answers_match("1/2", "0.5", "symbolic")
         assert not {"math_verify", "sympy"} & set(sys.modules)
@@ -140,7 +140,7 @@ def test_the_paper_grader_loads_neither_math_verify_nor_sympy() -> None:
 def test_a_script_without_a_main_guard_compares_once_and_leaves_no_process(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "from compute_aligned.symbolic import SymbolicMatch\n"
+        "from compute_aligned.score.symbolic import SymbolicMatch\n"
         "match = SymbolicMatch()\n"
         "print(match('x=11', '11'), match._child[0].pid)\n"
     )
@@ -156,7 +156,7 @@ def test_a_script_without_a_main_guard_compares_once_and_leaves_no_process(tmp_p
 def test_a_child_at_work_ends_at_its_limit_although_its_parent_is_gone() -> None:
     code = f"""
         import os, threading, time
-        from compute_aligned.symbolic import SymbolicMatch
+        from compute_aligned.score.symbolic import SymbolicMatch
         match = SymbolicMatch(cpu_seconds=1.0)
         assert match("x=11", "11")
         pid = match._child[0].pid

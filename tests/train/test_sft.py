@@ -579,7 +579,7 @@ def test_a_killed_job_run_again_gives_the_same_bytes(
     jobs.kill("compute_aligned.train.sft", "update", step, *arguments)
     assert torch.load(checkpoint, weights_only=True)["progress"]["step"] == 20
     # and once more as the checkpoint after step 40 is complete, but not yet in place
-    jobs.kill("compute_aligned.files.records", "_sync", 0, *arguments)
+    jobs.kill("compute_aligned.files.writing", "_sync", 0, *arguments)
     assert torch.load(checkpoint, weights_only=True)["progress"]["step"] == 20
     jobs.run(*arguments)
 

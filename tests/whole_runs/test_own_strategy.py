@@ -38,7 +38,7 @@ SHOWN = """
 import json, sys
 from pathlib import Path
 from matplotlib.text import Text
-from compute_aligned import config
+from compute_aligned.config import study as config
 from compute_aligned.paper import items
 
 files = items.Files(outcomes=[Path(sys.argv[1])])
@@ -109,7 +109,7 @@ def test_values_that_make_no_sense_are_refused(own: Any, arguments: dict[str, fl
 
 def add(folder: Path) -> None:
     """Do what the README says, and nothing else."""
-    with (folder / "workflow" / "compute_aligned" / "strategies.py").open("a") as module:
+    with (folder / "workflow" / "compute_aligned" / "method" / "strategies.py").open("a") as module:
         module.write(f"\n\n{CLASS}")
     with (folder / "config" / "branches.tsv").open("a") as sheet:
         sheet.write(ROW)

@@ -22,9 +22,9 @@ from compute_aligned.method.confidence import (
 )
 from compute_aligned.method.estimators import expected_max
 from compute_aligned.method.intervals import Interval
+from compute_aligned.method.metrics import metric_of
 from compute_aligned.paper import diagonal
 from compute_aligned.paper.summary import (
-    PERCENT,
     check_pairs,
     equal_pools,
     read_outcomes,
@@ -123,7 +123,7 @@ def paired_effect(outcomes: pd.DataFrame, row: ContrastRow) -> Confidence:
 
 def _measured(outcomes: pd.DataFrame, row: ContrastRow, branch: str) -> pd.DataFrame:
     """The metric of a contrast for one branch, in its unit: a row a seed, a column a problem."""
-    unit = 1.0 if row.metric == "expected_max@k" else PERCENT
+    unit = metric_of(row.metrics[0]).factor
     if row.metric == "aggregation_gain@k":
         voted = seeds_by_problems(_at(outcomes, "maj@k", row.budget), branch)
         alone = seeds_by_problems(_at(outcomes, "pass@k", 1), branch)

@@ -148,7 +148,7 @@ def _write(axes: Axes, x: float, y: float, text: str, **font: Any) -> None:
 
 
 def _in_reward(line: Reviewed | Compared) -> bool:
-    return isinstance(line, Compared) and say.in_reward(line.row)
+    return isinstance(line, Compared) and not line.row.is_share
 
 
 def _panel_title(panel: Panel) -> str:

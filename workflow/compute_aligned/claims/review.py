@@ -170,7 +170,7 @@ def paper_effect(
         return None
     effect = found[0] - (found[1] if row.level is None else row.level)
     num_problems = claim.num_paper_problems
-    if num_problems is None or row.metric not in ("pass@k", "maj@k"):
+    if num_problems is None or row.metrics != (row.metric,) or not row.is_share:
         return PaperEffect(effect, None)
     variance = sum(level * (100 - level) / num_problems for level in found)
     return PaperEffect(effect, NORMAL_95 * math.sqrt(variance))

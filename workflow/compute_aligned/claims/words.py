@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from compute_aligned.claims.review import Compared, PaperEffect, Reviewed
 from compute_aligned.config import study
 from compute_aligned.config.sheets import ContrastRow
+from compute_aligned.method.metrics import metric_of
 from compute_aligned.method.verdicts import EQUAL_WITHIN, Verdict
 from compute_aligned.paper.captions import count
 from compute_aligned.paper.panels import MISSING
@@ -34,22 +35,15 @@ def metric_name(row: ContrastRow) -> str:
     match row.metric:
         case "aggregation_gain@k":
             return f"maj@{row.budget} − pass@1"
-        case "expected_max@k":
-            return f"expected max@{row.budget}"
         case "rho":
             return f"rho at n = {row.budget}"
         case _:
-            return row.metric.replace("@k", f"@{row.budget}")
-
-
-def in_reward(row: ContrastRow) -> bool:
-    """Whether its unit is a reward, else percentage points."""
-    return row.metric == "expected_max@k"
+            return metric_of(row.metric).at(row.budget)
 
 
 def number(row: ContrastRow, value: float, sign: str = "") -> str:
     """A value in the unit of a contrast, with ``sign`` ``+`` for one that shows its sign."""
-    return format(value, f"{sign}z.{2 if in_reward(row) else 1}f")
+    return format(value, f"{sign}z.{1 if row.is_share else 2}f")
 
 
 def effect_words(compared: Compared) -> str:
@@ -65,7 +59,7 @@ def effect_words(compared: Compared) -> str:
 
 def unit_words(row: ContrastRow) -> str:
     """The unit of an effect."""
-    return "reward" if in_reward(row) else "points"
+    return "points" if row.is_share else "reward"
 
 
 def paper_words(row: ContrastRow, paper: PaperEffect | None) -> str:

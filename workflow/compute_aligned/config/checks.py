@@ -24,6 +24,7 @@ from compute_aligned.config.study import (
 )
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near
+from compute_aligned.method.metrics import METRICS
 
 
 def check_claims(scale: str) -> None:
@@ -83,6 +84,8 @@ def check(run: Run) -> None:
     if importlib.util.find_spec("torch") is not None:
         # else Snakemake is alone, its jobs in conda environments: each checks its own strategy
         _check_strategies()
+        for name, settings in families.items():
+            _check_metrics(f"{run.scale}.yaml: families.{name}.metrics", settings)
 
 
 def _check_branches(scale: str, family: str) -> None:
@@ -130,6 +133,24 @@ def _check_strategies() -> None:
         except InputError as error:
             where = f"{sheet_file('branches')}: {family} {branch}: {error.where}"
             raise InputError(where, error.problem, error.remedy) from None
+
+
+def _check_metrics(where: str, family: Family) -> None:
+    """Check that a strategy that stands among the metrics can be estimated from the samples."""
+    from compute_aligned.method.strategy_text import parse_strategy
+
+    num_samples = family.sampling.num_samples
+    for name in set(family.metrics) - set(METRICS):
+        try:
+            strategy = parse_strategy(name)
+        except InputError as error:
+            raise InputError(f"{where}: {error.where}", error.problem, error.remedy) from None
+        if strategy.estimate(num_samples, 0) is None:
+            raise InputError(
+                f"{where}: {name}",
+                f"its success cannot be estimated from {num_samples} samples",
+                "draw more of them, or give the strategy a method estimate",
+            )
 
 
 def schemas() -> dict[str, str]:

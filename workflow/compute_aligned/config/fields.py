@@ -1,5 +1,6 @@
-"""What fields of the configuration have in common, and how fast a machine is."""
+"""What fields of the configuration have in common: kinds of value, metrics, a machine's speed."""
 
+import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -9,8 +10,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
 )
+
+from compute_aligned.files.parsing import near
+from compute_aligned.method.metrics import METRICS
 
 Items = TypeVar("Items", bound=tuple)
 
@@ -62,6 +67,36 @@ class Settings(BaseModel):
     """Base of every block of the configuration: frozen, and strict about unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+# --- metrics ---------------------------------------------------------------------------------
+
+_STRATEGY = r"[A-Z][A-Za-z0-9]*\(.*\)"  # as branches.tsv spells one
+
+
+def _metric(value: str, *others: str) -> str:
+    known = (*METRICS, *others)
+    if value not in known and not re.fullmatch(_STRATEGY, value):
+        choice = f"choose {', '.join(known)}, or a strategy such as MajorityVote(n=16, k=4)"
+        raise ValueError(f"there is no metric {value!r}{near(value, known)}; {choice}")
+    return value
+
+
+def _metric_schema(*others: str) -> WithJsonSchema:
+    names = "|".join(re.escape(name) for name in (*METRICS, *others))
+    return WithJsonSchema({"type": "string", "pattern": rf"^({names}|{_STRATEGY})$"})
+
+
+_OF_ITEMS, _OF_CONTRASTS = ("weight", "-"), ("aggregation_gain@k", "rho")
+MetricName = Annotated[str, AfterValidator(_metric), _metric_schema()]
+ItemMetric = Annotated[
+    str, AfterValidator(lambda value: _metric(value, *_OF_ITEMS)), _metric_schema(*_OF_ITEMS)
+]
+ContrastMetric = Annotated[
+    str,
+    AfterValidator(lambda value: _metric(value, *_OF_CONTRASTS)),
+    _metric_schema(*_OF_CONTRASTS),
+]
 
 
 # --- how fast a machine is -------------------------------------------------------------------

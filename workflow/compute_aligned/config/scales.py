@@ -7,13 +7,12 @@ from pydantic import (
     model_validator,
 )
 
-from compute_aligned.config.fields import Distinct, Name, Seeds, Settings, Throughput
+from compute_aligned.config.fields import Distinct, MetricName, Name, Seeds, Settings, Throughput
 from compute_aligned.config.models import Model, ScratchModel
 from compute_aligned.config.settings import (
     Device,
     Engine,
     Length,
-    Metric,
     Problems,
     RewardName,
     Rl,
@@ -21,6 +20,7 @@ from compute_aligned.config.settings import (
     Sft,
 )
 from compute_aligned.config.sources import HubSource, JsonlSource, Source
+from compute_aligned.method.metrics import METRICS, metric_of
 
 
 class Family(Settings):
@@ -40,7 +40,7 @@ class Family(Settings):
     sft: Sft | None = None
     rl: Rl | None = None
     sampling: Sampling
-    metrics: Annotated[tuple[Metric, ...], Field(min_length=1), Distinct]
+    metrics: Annotated[tuple[MetricName, ...], Field(min_length=1), Distinct]
     grader: Literal["paper", "symbolic"] = "paper"
 
     @model_validator(mode="after")
@@ -78,8 +78,9 @@ class Family(Settings):
 
     @model_validator(mode="after")
     def _metrics_are_those_of_the_reward(self) -> "Family":
-        known = ("pass@k", "maj@k") if self.reward == "answer" else ("expected_max@k",)
-        if not set(self.metrics) <= set(known):
+        needs = "answers" if self.reward == "answer" else "rewards"
+        if any(metric_of(name).needs != needs for name in self.metrics):
+            known = [name for name, metric in METRICS.items() if metric.needs == needs]
             raise ValueError(f"with reward {self.reward} the metrics are {' and '.join(known)}")
         return self
 

@@ -33,7 +33,6 @@ from compute_aligned.config.fields import (
 
 Engine = Literal["vllm", "transformers"]
 Device = Literal["cpu", "cuda"]
-Metric = Literal["pass@k", "maj@k", "expected_max@k"]
 RewardName = Literal["answer", "protein_unconditional", "protein_conditional"]
 
 # --- problems -------------------------------------------------------------------------------

@@ -7,10 +7,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, WithJsonSchema, model_validator
 
-from compute_aligned.config.fields import DashIsNone, Distinct, Name, Settings, Text, Words
-from compute_aligned.config.settings import Metric
+from compute_aligned.config.fields import (
+    ContrastMetric,
+    DashIsNone,
+    Distinct,
+    ItemMetric,
+    Name,
+    Settings,
+    Text,
+    Words,
+)
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near
+from compute_aligned.method.metrics import metric_of
 
 
 def _assignments(cell: Any) -> Any:
@@ -89,7 +98,7 @@ class PaperItem(Settings):
         DashIsNone,
         _cell_of("[a-z][a-z0-9_]*"),
     ]
-    metric: Literal[Metric, "weight", "-"]
+    metric: ItemMetric
     budgets: Annotated[
         tuple[PositiveInt, ...],
         Field(min_length=1),
@@ -117,9 +126,14 @@ class PaperItem(Settings):
         return self.metric == "weight"
 
     @property
+    def measured(self) -> bool:
+        """Whether it shows a metric."""
+        return not (self.analytic or self.of_samples or self.of_training)
+
+    @property
     def needs_scores(self) -> bool:
         """Whether outcomes of problems are not enough: it needs every sample's reward."""
-        return self.of_samples or self.metric == "expected_max@k"
+        return self.of_samples or (self.measured and metric_of(self.metric).needs == "rewards")
 
     @model_validator(mode="after")
     def _measures_something_unless_analytic(self) -> "PaperItem":
@@ -129,10 +143,9 @@ class PaperItem(Settings):
                 raise ValueError(f"the family is -, so {column} has to be - too")
         if not self.branches and not self.analytic:
             raise ValueError("branches is -, which goes with the family - only")
-        measured = not (self.analytic or self.of_samples or self.of_training)
-        if measured != bool(self.budgets):
+        if self.measured != bool(self.budgets):
             raise ValueError("metric and budgets go together: both are -, or neither")
-        if self.reported and not measured:
+        if self.reported and not self.measured:
             raise ValueError(f"metric is {self.metric}, and the paper reports none: write - there")
         return self
 
@@ -220,7 +233,7 @@ class ContrastRow(Settings):
     family: Name
     branch: Name
     against: Annotated[str, Field(pattern=r"^(-|[a-z][a-z0-9_]*|[0-9]+(\.[0-9]+)?)$")]
-    metric: Literal[Metric, "aggregation_gain@k", "rho"]
+    metric: ContrastMetric
     budget: PositiveInt
     direction: Literal["above", "below", "equal", "-"]
     rival: Text
@@ -237,13 +250,18 @@ class ContrastRow(Settings):
         return (self.branch,) if alone else (self.branch, self.against)
 
     @property
-    def metrics(self) -> tuple[Metric, ...]:
+    def metrics(self) -> tuple[str, ...]:
         """The metrics of problems that it is made from; ``rho`` is made from the samples."""
         if self.metric == "rho":
             return ()
         if self.metric == "aggregation_gain@k":
             return ("pass@k", "maj@k")
         return (self.metric,)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether its effect is a share, in percentage points, and no reward."""
+        return all(metric_of(name).is_share for name in self.metrics)
 
     @property
     def claimed(self) -> Literal["above", "below", "equal"]:
@@ -270,6 +288,6 @@ class ContrastRow(Settings):
             raise ValueError("a control names its rival explanation, other rows have - there")
         if self.branch == self.against:
             raise ValueError(f"{self.branch} is compared with itself")
-        if self.direction == "equal" and self.metric == "expected_max@k":
+        if self.direction == "equal" and not self.is_share:
             raise ValueError("equal is within two percentage points, and rewards are none")
         return self

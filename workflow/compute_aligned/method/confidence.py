@@ -7,7 +7,6 @@ quantiles; a p-value is the level at which an interval ends at the value in ques
 agree, and an interval of any level, a Bonferroni one too, is the same distribution cut elsewhere.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,8 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special
 
-from compute_aligned.method.resampling import resampled_means, resamples
-from compute_aligned.method.student import FloatArray, distribution
+from compute_aligned.method.resampling import FloatArray, resampled_means, resamples
 
 Sources = Literal["problems", "seeds", "problems+seeds", "samples", "samples+seeds"]
 
@@ -132,11 +130,10 @@ class Confidence:
         if scale == 0:
             return float(np.quantile(errors, probability))
         units = errors / scale
-        below = special.stdtr if math.isinf(self.freedom) else distribution
         quantile = float(special.stdtrit(self.freedom, probability))
 
         def excess(error: float) -> float:
-            return float(below(self.freedom, error - units).mean()) - probability
+            return float(special.stdtr(self.freedom, error - units).mean()) - probability
 
         # The margin keeps a change of sign in the bracket where all errors agree to rounding.
         low, high = float(units.min()) + quantile, float(units.max()) + quantile

@@ -5,6 +5,8 @@ of PAPER.md. Every estimator takes the m samples drawn once at the largest budge
 any smaller budget. Interval estimates are in ``intervals.py``.
 """
 
+import functools
+import math
 from collections.abc import Sequence
 from typing import overload
 
@@ -79,6 +81,34 @@ def pass_at_k(num_samples: ArrayLike, num_correct: ArrayLike, k: ArrayLike) -> f
 
 
 # --- majority vote --------------------------------------------------------------------------
+
+
+# --- k of n ---------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=2**14)
+def k_of_n(num_samples: int, num_correct: int, n: int, k: int) -> float:
+    """Unbiased estimate of P[Bin(n, p) >= k]: the share of n-subsets with k correct or more.
+
+    Hypergeometric, in whole numbers and rounded once. At k = 1 it is pass@n.
+
+    Args:
+        num_samples: Samples m of the problem.
+        num_correct: How many of them are correct.
+        n: Samples that the strategy draws, at most m.
+        k: Correct ones that it needs.
+
+    Raises:
+        ValueError: Not ``0 <= num_correct <= num_samples``, or not ``1 <= k <= n <= num_samples``.
+
+    """
+    if not 0 <= num_correct <= num_samples:
+        raise ValueError(f"{num_correct} correct of {num_samples} samples make no sense")
+    if not 1 <= k <= n <= num_samples:
+        raise ValueError(f"{k} of {n} from {num_samples} samples: 1 <= k <= n <= samples is needed")
+    wrong = num_samples - num_correct
+    held = sum(math.comb(num_correct, j) * math.comb(wrong, n - j) for j in range(k, n + 1))
+    return held / math.comb(num_samples, n)
 
 
 # --- expected maximum -----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from compute_aligned.method.student import FloatArray
+FloatArray = NDArray[np.float64]
 
 KEPT_DRAWS = 2**22  # the largest resampling that is kept, 32 MiB
 BLOCK_DRAWS = 2**16  # problems that are drawn at a time, in the processor's cache

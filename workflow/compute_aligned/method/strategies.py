@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from compute_aligned.files.errors import InputError
+from compute_aligned.method.estimators import k_of_n
 from compute_aligned.method.logmath import (
     elementwise_slope,
     in_float64,
@@ -109,6 +110,17 @@ class Strategy(ABC):
         log_slope = torch.log(elementwise_slope(self.log_rl_success, log_p))
         return self.log_rl_success(log_p) - log_p + log_slope
 
+    def estimate(self, num_samples: int, num_correct: int) -> float | None:
+        """Unbiased estimate of S(p) from ``num_correct`` right of a problem's ``num_samples``.
+
+        There is one where S is a polynomial in p of a degree that the samples reach. A subclass may
+        give it; without it the strategy can be trained for, and not be evaluated as itself.
+
+        Returns:
+            The estimate; None where there is none, or too few samples for it.
+        """
+        return None
+
     def check_form(self, form: UpdateForm) -> None:
         """Refuse a form of the RL weight that the strategy does not have.
 
@@ -183,6 +195,11 @@ class BinomialStrategy(Strategy):
     def log_rl_success(self, log_p: Tensor) -> Tensor:
         """``log P[Bin(n, p) >= k]`` with the n and k of reinforcement learning."""
         return log_binomial_tail(log_p, *self.rl_tail)
+
+    def estimate(self, num_samples: int, num_correct: int) -> float | None:
+        """The share of n-subsets of the samples that hold k correct ones or more."""
+        n, k = self.tail
+        return k_of_n(num_samples, num_correct, n, k) if n <= num_samples else None
 
     @torch.no_grad()
     @in_float64

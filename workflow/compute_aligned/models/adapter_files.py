@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from compute_aligned.config.models import PretrainedModel
-from compute_aligned.config.study import CONFIG
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import read_text, validated
+
+CONFIG = "adapter_config.json"  # of an adapter, in its folder
 
 if TYPE_CHECKING:
     pass

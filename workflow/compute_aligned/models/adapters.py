@@ -24,13 +24,14 @@ from compute_aligned.config.models import Lora, PretrainedModel
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near
 from compute_aligned.files.writing import write_text
+from compute_aligned.models.adapter_files import CONFIG
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 TRAINED = "default"  # what peft calls an adapter that is saved into the folder itself
 REFERENCE = "reference"
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+WEIGHTS = "adapter_model.safetensors"
 # the other way of checkpointing needs inputs with a gradient, and frozen embeddings have none
 CHECKPOINTING = {"use_reentrant": False}
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from compute_aligned.config import claims, study
 from compute_aligned.config.sheets import PaperItem
+from compute_aligned.method.metrics import metric_of
 
 _PAPER = "what the paper reports, which is not from this run"
 # what is shown in each form of a table or figure, by the names that rows of the sheet use
@@ -23,6 +24,14 @@ SHOWS = {
     ),
     ("figure", "levels"): (
         f"Levels of {{metric}} against k, with bands for 95% intervals; at the right {_PAPER}."
+    ),
+    ("table", "alignment_matrix"): (
+        "Gain of each branch over {baseline} under each test-time strategy; an arrow marks the "
+        "strategy that the branch was trained for."
+    ),
+    ("figure", "alignment_matrix"): (
+        "Gain of each branch over {baseline} under each test-time strategy; a frame marks the "
+        "strategy that the branch was trained for."
     ),
     ("table", "weights"): "S(p), SFT weight and RL weight of every strategy.",
     ("figure", "weights_sft"): "The SFT weight of every strategy against p, on a logarithmic axis.",
@@ -88,10 +97,8 @@ def of_item(item: PaperItem, scale: str, seeds: Sequence[int]) -> str:
     if item.analytic:
         return f"{shows} Computed from the strategies alone, without training and samples."
     labels = study.labels_of(item.family)
-    metric = item.metric.removesuffix("@k") + "@k" if item.budgets else item.metric
-    text = shows.format(
-        metric=metric.replace("_", " "), baseline=labels[study.baseline_of(item.family)]
-    )
+    metric = metric_of(item.metric).title if item.measured else item.metric
+    text = shows.format(metric=metric, baseline=labels[study.baseline_of(item.family)])
     models = ", ".join(labels[branch] for branch in item.branches)
     if item.of_training:
         made_from = _training_of(item, scale, seeds)

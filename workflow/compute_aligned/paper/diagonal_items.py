@@ -1,7 +1,6 @@
-"""The figures and tables of rho, and of the answers that models give (PAPER sections 6 and 7)."""
+"""The figures and tables of rho, alike for votes and for Best-of-N (PAPER sections 6 and 7)."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,8 @@ from scipy.stats import gaussian_kde
 from compute_aligned.config import study
 from compute_aligned.config.sheets import PaperItem
 from compute_aligned.method.intervals import FloatArray
-from compute_aligned.paper import diagonal, style
+from compute_aligned.paper import style
 from compute_aligned.paper.diagonal import BUDGET, summarise
-from compute_aligned.paper.forms import chosen, register
 from compute_aligned.paper.grids import Entry, Grid, GridSheet, missing, words
 from compute_aligned.paper.tables import Rendered, count, of_grids, sources
 
@@ -175,34 +173,3 @@ def _cells(row: Mapping[Hashable, Any]) -> list[Entry]:
     numbers = [words(f"{mean}{interval}"), words(median), words(largest)]
     shares = [words(f"{100 * row[name]:.1f}%") for name in ("undefined", "never", "always")]
     return [*([missing()] * 3 if np.isnan(row["mean"]) else numbers), *shares]
-
-
-# --- answers ---------------------------------------------------------------------------------
-
-FORMS: dict[str, Callable[[PaperItem, Sequence[Path], str], Rendered]] = {}
-
-
-def render_answers(item: PaperItem, scores: Sequence[Path], scale: str) -> Rendered:
-    """Make a table in the form that its row names.
-
-    Args:
-        item: The row of ``config/paper_items.tsv``.
-        scores: Files of ``records.SCORES``, one a seed.
-        scale: The scale of the run, for headings.
-
-    Raises:
-        InputError: There is no such form.
-
-    """
-    return chosen(FORMS, item)(item, scores, scale)
-
-
-@register(FORMS, "diagonal")
-def diagonal_ratio(item: PaperItem, scores: Sequence[Path], scale: str) -> Rendered:
-    """How large rho of a majority vote is (PAPER section 7)."""
-    ratios = diagonal.of_votes(scores, [study.WARMUP, *item.branches])
-    target = (
-        f"Strict plurality of {diagonal.BUDGET} votes, ties lost: the target is the right answer; "
-        "samples without an answer use up votes and cannot win."
-    )
-    return render_diagonal(item, ratios, scale, target)

@@ -18,9 +18,10 @@ from matplotlib.ticker import MaxNLocator
 from compute_aligned.config import study
 from compute_aligned.config.sheets import PaperItem
 from compute_aligned.files.writing import replacing
+from compute_aligned.method.metrics import metric_of
 from compute_aligned.paper import style
 from compute_aligned.paper.forms import chosen, register
-from compute_aligned.paper.reported import DISPLAY, beside_paper, paper_values
+from compute_aligned.paper.reported import MEASURED_ON, beside_paper, paper_values
 
 MARGIN = 0.05  # of a panel's height, above and below what it shows
 
@@ -63,15 +64,15 @@ def gains(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
     This run's gains have a band where the summary has an interval; the paper gives none.
     """
     frame, reported = beside_paper(item, summary), paper_values(item)
-    display = DISPLAY[item.metric]
+    metric = metric_of(item.metric)
     figure, ours, papers = _two_panels(item, frame, reported, scale)
     looks = style.looks_of(item.family)
     for axes, rows, column in ((ours, frame, "gain"), (papers, reported, "paper_gain")):
         _draw_zero(axes, item)
         _draw_lines(axes, item, rows, column, looks)
     _draw_bands(ours, frame, "gain", looks)
-    ours.set_ylabel(f"Gain in {display.name}\n({display.gain_unit})")
-    papers.set_ylabel(f"Reported gain in {display.name}\n({display.gain_unit})")
+    ours.set_ylabel(f"Gain in {metric.title}\n({metric.gain_unit})")
+    papers.set_ylabel(f"Reported gain in {metric.title}\n({metric.gain_unit})")
     for axes, budgets in ((ours, sorted(frame["k"].unique())), (papers, item.budgets)):
         axes.set_xlabel("Samples per problem, k")
         axes.set_xticks(spaced_ticks(budgets))
@@ -86,14 +87,14 @@ def gains(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
 def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
     """Level against k on an axis of doublings (PAPER.md section 6, Figures 7 and 8), as gains."""
     frame, reported = beside_paper(item, summary), paper_values(item)
-    display = DISPLAY[item.metric]
+    metric = metric_of(item.metric)
     figure, ours, papers = _two_panels(item, frame, reported, scale)
     looks = style.level_looks_of(item.family)
     _draw_bands(ours, frame, "value", looks)
     for axes, rows, column in ((ours, frame, "value"), (papers, reported, "paper_value")):
         _draw_lines(axes, item, rows, column, looks)
-    ours.set_ylabel(f"{capitalised(display.name)} ({display.unit})")
-    papers.set_ylabel(f"Reported {display.name} ({display.unit})")
+    ours.set_ylabel(f"{capitalised(metric.title)} ({metric.unit})")
+    papers.set_ylabel(f"Reported {metric.title} ({metric.unit})")
     for axes, budgets in ((ours, sorted(frame["k"].unique())), (papers, item.budgets)):
         axes.set_xlabel("Samples per prompt, k")
         axes.set_xscale("log", base=2)
@@ -112,12 +113,12 @@ def _two_panels(
     item: PaperItem, frame: pd.DataFrame, reported: pd.DataFrame, scale: str
 ) -> tuple[Figure, Axes, Axes]:
     """A titled figure with a panel for this run and one, in another shade, for the paper."""
-    display = DISPLAY[item.metric]
+    paper_model, paper_data = MEASURED_ON[metric_of(item.metric).needs]
     seeds = int(frame["seeds"].iloc[0])
     figure = Figure(figsize=(style.WIDTH, style.HEIGHT), layout="constrained")
     ours, papers = figure.subplots(1, 2)
     ours.set_title(f"This run (scale {scale}, {seeds} {'seed' if seeds == 1 else 'seeds'})")
-    papers.set_title(f"Paper ({display.paper_model}, {display.paper_data})")
+    papers.set_title(f"Paper ({paper_model}, {paper_data})")
     papers.set_facecolor(style.PAPER_BACKGROUND)
     if reported.empty:
         papers.text(0.5, 0.5, "none reported", transform=papers.transAxes, ha="center")

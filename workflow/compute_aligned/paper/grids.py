@@ -59,6 +59,13 @@ def words(text: str) -> Entry:
     return Entry(escape_markdown(text), escape_latex(text), pages.escape(text))
 
 
+def emphasised(text: str) -> Entry:
+    """Plain text in bold."""
+    plain = words(text)
+    html = Html(f"<strong>{plain.html}</strong>")
+    return Entry(f"**{plain.markdown}**", rf"\textbf{{{plain.latex}}}", html)
+
+
 def formula(latex: str) -> Entry:
     """Mathematics, which GitHub sets too, and HTML shows as a picture."""
     from compute_aligned.paper.pages import picture

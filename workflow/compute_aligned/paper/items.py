@@ -60,9 +60,9 @@ def table(item: PaperItem, files: Files, scale: str) -> "Rendered":
 
         return training_tables.render(item, _steps(item, files), scale)
     if item.of_samples and not _has_proteins(item, scale):
-        from compute_aligned.paper import diagonal_items
+        from compute_aligned.paper import answer_tables
 
-        return diagonal_items.render_answers(item, _given(item, files.scores, "scores"), scale)
+        return answer_tables.render(item, _given(item, files.scores, "scores"), scale)
     if item.of_samples:
         from compute_aligned.paper import protein_tables
 

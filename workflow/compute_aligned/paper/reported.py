@@ -6,7 +6,6 @@ never share a column with this run's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -14,38 +13,15 @@ from compute_aligned.config import study
 from compute_aligned.config.sheets import PaperItem
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near
+from compute_aligned.method.metrics import Needs, metric_of
 
 COLUMNS = ["table", "family", "branch", "metric", "budget", "value", "unit", "source"]
 
 
-@dataclass(frozen=True)
-class Display:
-    """How a metric is shown, and what the paper measured it on.
-
-    Attributes:
-        name: What a reader sees.
-        unit: Of a level.
-        gain_unit: Of a difference of two levels.
-        decimals: As the paper prints it.
-        paper_model: The paper's model.
-        paper_data: The paper's problems.
-
-    """
-
-    name: str
-    unit: str
-    gain_unit: str
-    decimals: int
-    paper_model: str
-    paper_data: str
-
-
-DISPLAY: dict[str, Display] = {
-    "pass@k": Display("pass@k", "percent", "percentage points", 1, "Mistral-7B", "MATH"),
-    "maj@k": Display("maj@k", "percent", "percentage points", 1, "Mistral-7B", "MATH"),
-    "expected_max@k": Display(
-        "expected max@k", "reward", "reward", 2, "ProtGPT2", "protein sequences"
-    ),
+# what the paper measured a metric on, by what it is made from: its model and its problems
+MEASURED_ON: dict[Needs, tuple[str, str]] = {
+    "answers": ("Mistral-7B", "MATH"),
+    "rewards": ("ProtGPT2", "protein sequences"),
 }
 
 
@@ -151,7 +127,7 @@ def beside_paper(item: PaperItem, summary: pd.DataFrame) -> pd.DataFrame:
     missing = sorted(set(shown) - set(summary["branch"]))
     if missing:
         raise ValueError(f"the summary of {item.item} lacks: {', '.join(missing)}")
-    constant = {"item": item.item, "family": item.family, "unit": DISPLAY[item.metric].unit}
+    constant = {"item": item.item, "family": item.family, "unit": metric_of(item.metric).unit}
     frame = summary.assign(
         **constant, label=summary["branch"].map(study.labels_of(item.family))
     ).merge(

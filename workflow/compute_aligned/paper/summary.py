@@ -6,12 +6,10 @@ baseline branch (DESIGN: both in percentage points for pass@k and maj@k).
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from compute_aligned.config.settings import Metric
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import OUTCOMES, read_table
 from compute_aligned.method.estimators import expected_max
@@ -22,6 +20,7 @@ from compute_aligned.method.intervals import (
     paired_interval,
     pool_interval,
 )
+from compute_aligned.method.metrics import metric_of
 
 PERCENT = 100.0
 
@@ -39,7 +38,7 @@ def read_outcomes(paths: Sequence[Path]) -> pd.DataFrame:
 def summarise(
     outcomes: pd.DataFrame,
     branches: Sequence[str],
-    metric: Metric | Literal["plurality"],
+    metric: str,
     budgets: Sequence[int],
     baseline: str,
 ) -> pd.DataFrame:
@@ -61,7 +60,7 @@ def summarise(
             on the baseline's seeds and problems.
     """
     chosen = outcomes[outcomes["metric"] == metric]
-    scale = 1.0 if metric == "expected_max@k" else PERCENT
+    scale = metric_of(metric).factor
     shown = sorted(set(budgets) & set(chosen["k"]))
     if not shown:
         raise InputError(

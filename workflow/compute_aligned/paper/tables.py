@@ -12,11 +12,12 @@ import pandas as pd
 
 from compute_aligned.config import study
 from compute_aligned.config.sheets import PaperItem
+from compute_aligned.method.metrics import metric_of
 from compute_aligned.paper import grids, panels
 from compute_aligned.paper.captions import count
 from compute_aligned.paper.forms import chosen, register
 from compute_aligned.paper.panels import MISSING, Cell, Panel, Sheet
-from compute_aligned.paper.reported import DISPLAY, beside_paper, paper_values
+from compute_aligned.paper.reported import MEASURED_ON, beside_paper, paper_values
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def render(item: PaperItem, summary: pd.DataFrame, scale: str) -> Rendered:
 def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Rendered:
     """Levels and gains of this run with intervals, then the levels that the paper reports."""
     frame = beside_paper(item, summary)
-    display = DISPLAY[item.metric]
+    metric = metric_of(item.metric)
+    paper_model, paper_data = MEASURED_ON[metric.needs]
     baseline = study.baseline_of(item.family)
     baseline_label = study.labels_of(item.family)[baseline]
     reported = paper_values(item).assign(metric=item.metric)
@@ -61,16 +63,16 @@ def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Rendered:
     columns = [*((item.metric, k) for k in item.budgets), *(("plurality", k) for k in voted)]
     found = [
         Panel(
-            f"This run (scale {scale}): {display.name} in {display.unit}",
+            f"This run (scale {scale}): {metric.title} in {metric.unit}",
             _rows(item, frame, "value", columns),
         ),
         Panel(
-            f"This run (scale {scale}): gain over {baseline_label} in {display.gain_unit}",
+            f"This run (scale {scale}): gain over {baseline_label} in {metric.gain_unit}",
             _rows(item, frame[frame["branch"] != baseline], "gain", columns),
         ),
         Panel(
-            f"The paper's reported values ({display.paper_model} on {display.paper_data}; "
-            f"not from this run): {display.name} in {display.unit}",
+            f"The paper's reported values ({paper_model} on {paper_data}; "
+            f"not from this run): {metric.title} in {metric.unit}",
             _rows(item, reported, "paper_value", columns),
         ),
     ]
@@ -139,7 +141,7 @@ def _rows(
 ) -> dict[str, list[Cell]]:
     """Label to one cell a metric and budget, missing where the frame has no such row."""
     labels = study.labels_of(item.family)
-    decimals = DISPLAY[item.metric].decimals
+    decimals = metric_of(item.metric).decimals
     cells = {
         (row["branch"], row["metric"], row["k"]): _cell(row, value, decimals)
         for _, row in frame.iterrows()

@@ -22,7 +22,8 @@ from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.settings import Sampling
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.progress import notice, track
-from compute_aligned.files.records import SAMPLES, Problem, problem_seed, read_table, write_table
+from compute_aligned.files.records import SAMPLES, Problem, read_table, write_table
+from compute_aligned.method.seeds import problem_seed
 from compute_aligned.models import adapter_files
 from compute_aligned.models.loading import base_of
 from compute_aligned.models.tokens import check_length, encode_prompts

@@ -5,17 +5,16 @@ One grader decides both which samples are correct and which votes are the same a
 
 import itertools
 import operator
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from compute_aligned.config.settings import Metric, budgets_up_to
+from compute_aligned.config.settings import budgets_up_to
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.records import SAMPLES, Problem, problem_seed
-from compute_aligned.method.estimators import expected_max, pass_at_k
-from compute_aligned.method.votes import maj_at_ks, plurality_correct
+from compute_aligned.files.records import SAMPLES, Problem
+from compute_aligned.method.metrics import WITH, metric_of
 from compute_aligned.score.answers import extract_answer, graded_votes
 
 
@@ -49,36 +48,18 @@ def _score(drawn: "Drawn", gold: dict[str, str], grader: str) -> dict:
     }
 
 
-def outcomes(scores: Iterable[dict], metrics: tuple[Metric, ...]) -> Iterator[dict]:
+def outcomes(scores: Iterable[dict], metrics: Sequence[str]) -> Iterator[dict]:
     """Every metric of every score row at budgets 1, 2, 4 ... (schema ``records.OUTCOMES``).
 
     With maj@k comes ``plurality``, the exact value of a vote over all the samples.
     """
     for row in scores:
         budgets = budgets_up_to(row["num_samples"])
-        for metric in metrics:
-            for name, points in _values(row, metric, budgets).items():
-                of_row = {"branch": row["branch"], "problem": row["problem"], "metric": name}
-                yield from (of_row | point for point in points)
-
-
-def _values(row: dict, metric: Metric, budgets: list[int]) -> dict[str, list[dict]]:
-    match metric:
-        case "pass@k":
-            values = pass_at_k(row["num_samples"], row["num_correct"], budgets)
-        case "maj@k":
-            # orders of drawing of its own for every problem: errors of their sampling average out
-            order_seed = problem_seed(row["problem"], seed=0, num_samples=1)
-            values = maj_at_ks(row["votes"], row["correct"], budgets, seed=order_seed)
-        case "expected_max@k":
-            values = expected_max(row["rewards"], budgets)
-    points: dict[str, list[dict]] = {
-        metric: [{"k": k, "value": v} for k, v in zip(budgets, values, strict=True)]
-    }
-    if metric == "maj@k":
-        exact = plurality_correct(row["votes"], row["correct"])
-        points["plurality"] = [{"k": row["num_samples"], "value": exact}]
-    return points
+        for name in metrics:
+            for measured in (metric_of(name), *WITH.get(name, ())):
+                of_row = {"branch": row["branch"], "problem": row["problem"]}
+                for k, value in measured.points(row, budgets):
+                    yield of_row | {"metric": measured.name, "k": k, "value": value}
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,13 @@
 """The step of the rule ``score``: grade samples and compute every metric."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from compute_aligned.config import fingerprints, study
 from compute_aligned.config.options import Family, Problems, Scale
 from compute_aligned.files import provenance, records, streams
-
-if TYPE_CHECKING:
-    pass
 
 
 def score(

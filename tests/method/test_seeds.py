@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compute_aligned.files.records import problem_seed
+from compute_aligned.method.seeds import problem_seed
 
 
 @pytest.mark.parametrize("num_samples", [1, 7, 64, 1_000_000, 2**26])
