@@ -169,7 +169,8 @@ def test_scoring_publishes_scores_and_outcomes_of_every_branch_and_problem_or_no
     assert [row["problem"] for row in rows] == problems
     assert all(row["num_samples"] == 8 for row in rows)
     points = records.read_table(outcomes, records.OUTCOMES).to_pylist()
-    assert [point["k"] for point in points] == [1, 2, 4, 8] * 20
+    budgets = [1, 2, 4, 8]  # of pass@k and of maj@k, with which comes a vote of all samples
+    assert [point["k"] for point in points] == [*budgets, *budgets, 8] * 20
     assert beside(scores)["grader"] == beside(outcomes)["grader"] == "paper"
     assert beside(outcomes)["inputs"] == [str(samples), str(splits / "test.jsonl")]
 

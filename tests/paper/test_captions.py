@@ -11,14 +11,16 @@ from compute_aligned.paper import (
     answer_tables,
     captions,
     figures,
+    matrix_figures,
+    matrix_tables,
     protein_figures,
     protein_tables,
     tables,
 )
 
 MAKERS = {
-    "table": (tables, analytic_tables, answer_tables, protein_tables, activity),
-    "figure": (figures, analytic_figures, answer_figures, protein_figures),
+    "table": (tables, analytic_tables, answer_tables, protein_tables, activity, matrix_tables),
+    "figure": (figures, analytic_figures, answer_figures, protein_figures, matrix_figures),
 }
 ITEMS = list(study.read_paper_items().values())
 

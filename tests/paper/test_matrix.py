@@ -9,9 +9,11 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from compute_aligned.config import study
-from compute_aligned.files.records import SCORES, write_table
+from compute_aligned.files.records import OUTCOMES, write_table
 from compute_aligned.method.estimators import k_of_n, pass_at_k
 from compute_aligned.paper import items, matrix
+from compute_aligned.paper.summary import read_outcomes
+from compute_aligned.score import scoring
 
 FAMILY, SAMPLES, PROBLEMS = "sft_majority", 8, 3
 ITEM = study.read_paper_item("table_matrix_sft_majority").model_copy(
@@ -21,8 +23,9 @@ CORRECT = {"warmup": 1, "ce": 3, "majority_n8_k3": 4, "majority_n16_k4": 2}  # o
 
 
 @pytest.fixture(scope="module")
-def scores(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Scores of two seeds; all wrong answers are alike, and problem i has i more right ones."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Outcomes of two seeds; all wrong answers are alike, and problem i has i more right ones."""
+    metrics = study.read_family("smoke", FAMILY).metrics
     paths = []
     for seed in range(2):
         rows = []
@@ -32,22 +35,22 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
                 correct = [True] * right + [False] * (SAMPLES - right)
                 rows.append(
                     {"branch": branch, "problem": f"p{problem}", "num_samples": SAMPLES}
-                    | {"num_correct": right, "num_invalid": 0, "num_unfinished": 0}
-                    | {"mean_tokens": 2.0, "votes": ["1" if c else "0" for c in correct]}
+                    | {"num_correct": right, "votes": ["1" if c else "0" for c in correct]}
                     | {"correct": correct}
                 )
-        paths.append(tmp_path_factory.mktemp("scores") / f"seed{seed}.parquet")
-        write_table(paths[-1], rows, SCORES)
+        paths.append(tmp_path_factory.mktemp("outcomes") / f"seed{seed}.parquet")
+        write_table(paths[-1], list(scoring.outcomes(rows, metrics)), OUTCOMES)
     return paths
 
 
-def test_columns_are_the_usual_strategies_and_those_of_the_branches_as_far_as_samples_go() -> None:
-    strategies = ["SingleSample()", "PassAtN(n=8)", "MajorityVote(n=8, k=3)"]
-    strategies += ["MajorityVote(n=64, k=26)", "PassAtN(n=8)"]
+def test_columns_are_usual_budgets_and_the_branches_own_out_of_what_was_measured() -> None:
+    measured = [("maj@k", k) for k in (1, 2, 4, 8, 16)]
+    measured += [("pass@k", k) for k in (1, 2, 4, 8, 16)] + [("plurality", 16)]
+    measured += [("MajorityVote(n=8, k=3)", k) for k in (4, 8, 16)]
 
-    labels = [column.label for column in matrix.columns(strategies, num_samples=32)]
+    found = matrix.columns(measured, ["SingleSample()", "PassAtN(n=8)", "PassAtN(n=99)"])
 
-    assert labels == [
+    assert [column.label for column in found] == [
         *("pass@1", "pass@4", "pass@8", "pass@16", "maj@8", "maj@16", "Majority 3 of 8"),
     ]
 
@@ -66,8 +69,10 @@ def test_a_branch_is_itself_in_one_column(strategy: str, name: str, k: int) -> N
     assert (own.metric.name, own.k) == (name, k)
 
 
-def test_cells_are_gains_over_the_baseline_and_one_a_branch_is_its_own(scores: list[Path]) -> None:
-    found = matrix.of_item(ITEM, scores, "smoke").set_index(["branch", "column"])
+def test_cells_are_gains_over_the_baseline_and_one_is_the_branch_s_own(
+    outcomes: list[Path],
+) -> None:
+    found = matrix.of_item(ITEM, read_outcomes(outcomes)).set_index(["branch", "column"])
 
     def mean(branch: str, value: object) -> float:
         rights = [CORRECT[branch] + p + s for s in range(2) for p in range(PROBLEMS)]
@@ -86,8 +91,8 @@ def test_cells_are_gains_over_the_baseline_and_one_a_branch_is_its_own(scores: l
     assert set(found.index.get_level_values("branch")) == set(CORRECT) - {"ce"}
 
 
-def test_the_table_marks_a_branch_s_own_strategy_and_has_every_value(scores: list[Path]) -> None:
-    rendered = items.table(ITEM, items.Files(scores=scores), "smoke")
+def test_the_table_marks_a_branch_s_own_strategy_and_has_every_value(outcomes: list[Path]) -> None:
+    rendered = items.table(ITEM, items.Files(outcomes=outcomes), "smoke")
 
     frame = pd.read_csv(StringIO(rendered.csv))
     assert frame["own"].sum() == 1
@@ -99,9 +104,9 @@ def test_the_table_marks_a_branch_s_own_strategy_and_has_every_value(scores: lis
     assert f"→ {value:+.1f} [" in row
 
 
-def test_the_figure_frames_a_branch_s_own_strategy(scores: list[Path]) -> None:
+def test_the_figure_frames_a_branch_s_own_strategy(outcomes: list[Path]) -> None:
     figure = items.figure(
-        ITEM.model_copy(update={"output": "figure"}), items.Files(scores=scores), "smoke"
+        ITEM.model_copy(update={"output": "figure"}), items.Files(outcomes=outcomes), "smoke"
     )
 
     axes = figure.axes[0]

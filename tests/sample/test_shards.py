@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from compute_aligned.config import study
 from compute_aligned.files.errors import InputError
 from compute_aligned.sample.engines import TransformersEngine
-from compute_aligned.sample.store import WHOLE, Shard
+from compute_aligned.sample.shards import WHOLE, Shard
 
 FAMILY = "sft_passn"
 

@@ -103,7 +103,7 @@ def _check_branches(scale: str, family: str) -> None:
 
 def _check_item(item: PaperItem, family: Family, scale: str) -> None:
     where = f"{sheet_file('paper_items')}: {item.item}"
-    if item.of_samples or item.of_training:
+    if not item.measured:
         return
     if item.metric not in family.metrics:
         raise InputError(

@@ -82,8 +82,8 @@ class PaperItem(Settings):
     ``branches`` and ``budgets`` are words separated by blanks. An analytic item, which needs the
     strategies and no training, has ``-`` for its family, branches, metric and budgets. One that
     shows the samples themselves has ``-`` for its metric and budgets; one that shows how training
-    went has the metric ``weight``. ``reported`` names the families of
-    ``config/paper_reported.csv`` that the paper's values of the metric come from.
+    went has the metric ``weight``, one that shows all metrics ``all``. ``reported`` names the
+    families of ``config/paper_reported.csv`` that the paper's values of the metric come from.
     """
 
     item: Name
@@ -126,9 +126,15 @@ class PaperItem(Settings):
         return self.metric == "weight"
 
     @property
+    def of_all_metrics(self) -> bool:
+        """Whether it shows all metrics of its family side by side."""
+        return self.metric == "all"
+
+    @property
     def measured(self) -> bool:
-        """Whether it shows a metric."""
-        return not (self.analytic or self.of_samples or self.of_training)
+        """Whether it shows one metric, at some budgets."""
+        others = (self.analytic, self.of_samples, self.of_training, self.of_all_metrics)
+        return not any(others)
 
     @property
     def needs_scores(self) -> bool:

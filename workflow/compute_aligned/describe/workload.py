@@ -29,7 +29,7 @@ from compute_aligned.describe.work import (
 )
 from compute_aligned.files.records import Problem
 from compute_aligned.models.size import ModelSize, model_size, parameters
-from compute_aligned.sample.store import WHOLE, Shard
+from compute_aligned.sample.shards import WHOLE, Shard
 
 FETCHED_ITEM_SIZE = 2  # bytes of a parameter as checkpoints are given away: most, in 16 bits
 

@@ -8,6 +8,7 @@ Importing this module imports neither torch nor numpy: the configuration is read
 """
 
 import dataclasses
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ class UnderStrategy(Metric):
     has no estimate, have no value. Without an n its one value stands at k = 1.
     """
 
-    @property
+    @functools.cached_property
     def strategy(self) -> "Strategy":
         """The strategy; reading it imports torch.
 
@@ -158,23 +159,10 @@ class UnderStrategy(Metric):
     def points(self, scores: Mapping[str, Any], budgets: Sequence[int]) -> Points:
         """See :meth:`~compute_aligned.method.strategies.Strategy.estimate`."""
         found = []
-        for k, strategy in self._by_budget(self.strategy, budgets):
+        for k, strategy in _by_budget(self.strategy, tuple(budgets)):
             value = strategy.estimate(scores["num_samples"], scores["num_correct"])
             if value is not None:
                 found.append((k, value))
-        return found
-
-    @staticmethod
-    def _by_budget(strategy: "Strategy", budgets: Sequence[int]) -> "list[tuple[int, Strategy]]":
-        own = getattr(strategy, "n", None)
-        if own is None:
-            return [(1, strategy)]
-        found = []
-        for k in sorted({*budgets, own}):
-            try:
-                found.append((k, dataclasses.replace(strategy, **{"n": k})))
-            except InputError:
-                continue  # fewer samples than it needs votes
         return found
 
     @property
@@ -185,6 +173,21 @@ class UnderStrategy(Metric):
     def at(self, k: int) -> str:
         """What a reader sees of it at one budget."""
         return f"{self.title}, n = {k}"
+
+
+@functools.lru_cache
+def _by_budget(strategy: "Strategy", budgets: tuple[int, ...]) -> "list[tuple[int, Strategy]]":
+    """The strategy at its own n and at others, as far as it makes sense there."""
+    own = getattr(strategy, "n", None)
+    if own is None:
+        return [(1, strategy)]
+    found = []
+    for k in sorted({*budgets, own}):
+        try:
+            found.append((k, dataclasses.replace(strategy, **{"n": k})))
+        except InputError:
+            continue  # fewer samples than it needs votes
+    return found
 
 
 METRICS: dict[str, Metric] = {

@@ -8,15 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 
 from compute_aligned.config import study
 from compute_aligned.config.sheets import PaperItem
-from compute_aligned.paper import diagonal, diagonal_items, matrix, style
+from compute_aligned.paper import diagonal, diagonal_items, style
 from compute_aligned.paper.forms import chosen, register
 from compute_aligned.paper.mechanism import EDGES, MEASURES, changes, read_halves
 
@@ -112,42 +110,3 @@ def _draw_shares(axes: Axes, p: pd.Series) -> None:
     counted, _ = np.histogram(p, EDGES)
     axes.stairs(100 * counted / counted.sum(), EDGES, fill=True, color="0.8")
     axes.set_xlim(-0.02, 1.02)
-
-
-@register(FORMS, "alignment_matrix")
-def alignment_matrix(item: PaperItem, scores: Sequence[Path], scale: str) -> Figure:
-    """What training for one strategy gives under each other; a frame marks a branch's own."""
-    labels = study.labels_of(item.family)
-    found = matrix.of_item(item, scores, scale)
-    branches, heads = (list(dict.fromkeys(found[name])) for name in ("branch", "column"))
-    gains = found.pivot(index="branch", columns="column", values="gain").loc[branches, heads]
-    clear = (found["gain_low"] > 0) | (found["gain_high"] < 0)
-    marks = found.assign(text=found["gain"].map("{:+z.1f}".format) + np.where(clear, "*", ""))
-    figure = Figure(figsize=(style.WIDTH, 1.6 + 0.34 * len(branches)), layout="constrained")
-    axes = figure.subplots()
-    most = float(np.nanmax(np.abs(gains.to_numpy())))
-    baseline = labels[study.baseline_of(item.family)]
-    seaborn.heatmap(
-        gains,
-        annot=marks.pivot(index="branch", columns="column", values="text").loc[branches, heads],
-        fmt="",
-        annot_kws={"fontsize": 7},
-        cmap="vlag_r",
-        vmin=-most,
-        vmax=most,
-        linewidths=0.5,
-        xticklabels=heads,
-        yticklabels=[labels[branch] for branch in branches],
-        cbar_kws={"label": f"Gain over {baseline}\n(percentage points)"},
-        ax=axes,
-    )
-    for row in found[found["own"]].itertuples():
-        corner = (heads.index(row.column), branches.index(row.branch))
-        axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="black", linewidth=2))
-    axes.set(xlabel="Evaluated under (framed: what the branch was trained for)", ylabel="")
-    axes.tick_params(axis="x", rotation=45)
-    for label in axes.get_xticklabels():
-        label.set(ha="right", rotation_mode="anchor")
-    axes.tick_params(axis="y", rotation=0)
-    style.title(figure, f"{item.title} (scale {scale}; *: 95% interval clear of zero)")
-    return figure

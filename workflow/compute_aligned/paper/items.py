@@ -55,6 +55,10 @@ def table(item: PaperItem, files: Files, scale: str) -> "Rendered":
         from compute_aligned.paper import analytic_tables
 
         return analytic_tables.render(item)
+    if item.of_all_metrics:
+        from compute_aligned.paper import matrix_tables
+
+        return matrix_tables.render(item, _outcomes(item, files), scale)
     if item.of_training:
         from compute_aligned.paper import activity as training_tables
 
@@ -78,6 +82,10 @@ def figure(item: PaperItem, files: Files, scale: str) -> "Figure":
         from compute_aligned.paper import analytic_figures
 
         return analytic_figures.draw(item)
+    if item.of_all_metrics:
+        from compute_aligned.paper import matrix_figures
+
+        return matrix_figures.draw(item, _outcomes(item, files), scale)
     if item.of_training:
         raise _no_form(item)
     if item.of_samples and not _has_proteins(item, scale):
@@ -111,7 +119,7 @@ def _summary(item: PaperItem, files: Files, with_plurality: bool) -> pd.DataFram
 
     models = [study.WARMUP, *item.branches]
     baseline = study.baseline_of(item.family)
-    measured = contrasts.read_outcomes(_given(item, files.outcomes, "outcomes"))
+    measured = _outcomes(item, files)
     if item.needs_scores and measured["problem"].nunique() == 1:
         return pools.summarise_pool(_proteins(item, files), models, item.budgets, baseline)
     if item.metric == "weight" or item.metric == "-":
@@ -121,6 +129,12 @@ def _summary(item: PaperItem, files: Files, with_plurality: bool) -> pd.DataFram
         votes = contrasts.plurality(measured, models, baseline)
         summary = pd.concat([summary, votes], ignore_index=True)
     return summary
+
+
+def _outcomes(item: PaperItem, files: Files) -> pd.DataFrame:
+    from compute_aligned.paper.summary import read_outcomes
+
+    return read_outcomes(_given(item, files.outcomes, "outcomes"))
 
 
 def _proteins(item: PaperItem, files: Files) -> pd.DataFrame:

@@ -11,10 +11,10 @@ import hashlib
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -27,47 +27,7 @@ from compute_aligned.method.seeds import problem_seed
 from compute_aligned.models import adapter_files
 from compute_aligned.models.loading import base_of
 from compute_aligned.models.tokens import check_length, encode_prompts
-
-Block = TypeVar("Block")
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of ``count`` jobs that share the work, the first having index 0."""
-
-    index: int
-    count: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """Read ``INDEX/COUNT``.
-
-        Raises:
-            InputError: It is something else, or there is no such shard.
-
-        """
-        index, _, count = text.partition("/")
-        if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-            raise InputError(
-                f"shard {text}", "there is no such shard", "write INDEX/COUNT, such as 0/4 or 3/4"
-            )
-        return cls(int(index), int(count))
-
-    def of(self, blocks: Sequence[Block]) -> Sequence[Block]:
-        """The blocks that are its work; those of all shards together are all, each once."""
-        start, end = (i * len(blocks) // self.count for i in (self.index, self.index + 1))
-        return blocks[start:end]
-
-    def problems(self, num_problems: int, block_size: int) -> int:
-        """How many of so many problems, in blocks of that size, are its work."""
-        starts = self.of(range(0, num_problems, block_size))
-        return sum(min(block_size, num_problems - start) for start in starts)
-
-
-WHOLE = Shard(0, 1)
-
-
-# --- sampling --------------------------------------------------------------------------------
+from compute_aligned.sample.shards import WHOLE, Shard
 
 Prompts = dict[str, list[int]]  # problem id to the token ids of its prompt
 
