@@ -58,7 +58,7 @@ def effects(scale: str, outcomes: Files, scores: Files) -> dict[ContrastRow, Con
     Args:
         scale: The scale of the run.
         outcomes: Files of ``records.OUTCOMES`` of each family, one a seed.
-        scores: Files of scores of the families of :func:`claim_sheets.families_by_sample`.
+        scores: Files of scores of the families of ``config.claims.families_by_sample``.
 
     Raises:
         InputError: A family's files are missing, or its branches cannot be compared.
@@ -106,7 +106,7 @@ def paired_effect(outcomes: pd.DataFrame, row: ContrastRow) -> Confidence:
     """The effect of a contrast, paired by problem and seed.
 
     Args:
-        outcomes: As ``contrasts.read_outcomes`` gives them.
+        outcomes: As ``summary.read_outcomes`` gives them.
         row: The contrast.
 
     Raises:
@@ -139,7 +139,7 @@ def pool_effect(samples: pd.DataFrame, row: ContrastRow) -> Confidence:
     """The effect of a contrast in a family with one prompt, from a pool of samples a seed.
 
     Args:
-        samples: As ``protein_scores.read_scores`` gives them.
+        samples: As ``score.proteins.read_scores`` gives them.
         row: The contrast, of the metric ``expected_max@k``.
 
     Raises:

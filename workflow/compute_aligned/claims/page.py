@@ -31,7 +31,7 @@ RULE = (
 
 
 def to_html(reviewed: Sequence[Reviewed], scale: str) -> str:
-    """The page: the verdicts at a glance, then what ``claim_tables.to_markdown`` has."""
+    """The page: the verdicts at a glance, then what ``tables.to_markdown`` has."""
     lead = Html(f"{GLANCE}\n{glance(reviewed, scale)}\n{GLANCE}")
     sheet = tables.sheet(reviewed, scale)
     return grids.to_html(sheet, tables.to_tidy(reviewed), lead)

@@ -1,6 +1,6 @@
 """Verdicts as tidy values (csv) and for reading (md): the claims first, then their contrasts.
 
-``claim_page`` has them as a page of the report.
+``page`` has them as a page of the report.
 """
 
 from collections.abc import Sequence

@@ -56,7 +56,7 @@ def of_rewards(samples: pd.DataFrame, models: Sequence[str], n: int = BUDGET) ->
     """The ratio of a prompt's highest reward under Best-of-n (Figure 10).
 
     Args:
-        samples: As ``protein_scores.read_scores`` gives them.
+        samples: As ``score.proteins.read_scores`` gives them.
         models: Ids of the models wanted.
         n: Samples that the best is taken of.
 

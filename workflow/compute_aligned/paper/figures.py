@@ -33,7 +33,7 @@ def draw(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
 
     Args:
         item: The row of ``config/paper_items.tsv``.
-        summary: As ``contrasts.summarise`` gives it, with the warm-up among its branches.
+        summary: As ``summary.summarise`` gives it, with the warm-up among its branches.
         scale: The scale of the run, for the title.
 
     Raises:

@@ -60,9 +60,9 @@ def table(item: PaperItem, files: Files, scale: str) -> "Rendered":
 
         return matrix_tables.render(item, _outcomes(item, files), scale)
     if item.of_training:
-        from compute_aligned.paper import activity as training_tables
+        from compute_aligned.paper import activity
 
-        return training_tables.render(item, _steps(item, files), scale)
+        return activity.render(item, _steps(item, files), scale)
     if item.of_samples and not _has_proteins(item, scale):
         from compute_aligned.paper import answer_tables
 
@@ -114,19 +114,16 @@ def _no_form(item: PaperItem) -> InputError:
 
 
 def _summary(item: PaperItem, files: Files, with_plurality: bool) -> pd.DataFrame:
-    from compute_aligned.paper import summary as contrasts
-    from compute_aligned.paper import summary as pools
+    from compute_aligned.paper.summary import plurality, summarise, summarise_pool
 
     models = [study.WARMUP, *item.branches]
     baseline = study.baseline_of(item.family)
     measured = _outcomes(item, files)
     if item.needs_scores and measured["problem"].nunique() == 1:
-        return pools.summarise_pool(_proteins(item, files), models, item.budgets, baseline)
-    if item.metric == "weight" or item.metric == "-":
-        raise ValueError(f"{item.item} shows no metric")
-    summary = contrasts.summarise(measured, models, item.metric, item.budgets, baseline)
+        return summarise_pool(_proteins(item, files), models, item.budgets, baseline)
+    summary = summarise(measured, models, item.metric, item.budgets, baseline)
     if item.metric == "maj@k" and with_plurality:
-        votes = contrasts.plurality(measured, models, baseline)
+        votes = plurality(measured, models, baseline)
         summary = pd.concat([summary, votes], ignore_index=True)
     return summary
 

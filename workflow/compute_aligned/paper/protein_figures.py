@@ -1,6 +1,6 @@
 """Figures of the proteins that models write: hydrophobic shares, rho (PAPER section 6).
 
-Like ``figures``, but a form is made from the samples, as ``protein_scores.read_scores`` gives them.
+Like ``figures``, but a form is made from the samples, as ``score.proteins.read_scores`` gives them.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def draw(item: PaperItem, samples: pd.DataFrame, scale: str) -> Figure:
 
     Args:
         item: The row of ``config/paper_items.tsv``.
-        samples: As ``protein_scores.read_scores`` gives them, with the warm-up among its branches.
+        samples: As ``score.proteins.read_scores`` gives them, with the warm-up among its branches.
         scale: The scale of the run, for the title.
 
     Raises:

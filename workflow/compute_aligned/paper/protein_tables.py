@@ -105,7 +105,7 @@ def render(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
 
     Args:
         item: The row of ``config/paper_items.tsv``.
-        samples: As ``protein_scores.read_scores`` gives them, with the warm-up among its branches.
+        samples: As ``score.proteins.read_scores`` gives them, with the warm-up among its branches.
         scale: The scale of the run, for the caption and for how its branches are trained.
 
     Raises:

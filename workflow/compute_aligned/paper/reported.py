@@ -110,7 +110,7 @@ def beside_paper(item: PaperItem, summary: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         item: The row of ``config/paper_items.tsv``.
-        summary: As ``contrasts.summarise`` gives it, with the warm-up among its branches; for
+        summary: As ``summary.summarise`` gives it, with the warm-up among its branches; for
             ``maj@k`` it may have rows of the metric ``plurality`` too.
 
     Returns:

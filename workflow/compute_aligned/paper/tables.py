@@ -39,7 +39,7 @@ def render(item: PaperItem, summary: pd.DataFrame, scale: str) -> Rendered:
 
     Args:
         item: The row of ``config/paper_items.tsv``.
-        summary: As ``contrasts.summarise`` gives it, with the warm-up among its branches.
+        summary: As ``summary.summarise`` gives it, with the warm-up among its branches.
         scale: The scale of the run, for headings.
 
     Raises:
