@@ -21,7 +21,7 @@ ENVS = Path(__file__).resolve().parent
 LIST = tomllib.loads((ENVS / "packages.toml").read_text())
 ON_GPUS = ("train", "sample")  # the environments that have a form for them
 READ_BY = {  # what each environment is for
-    "workflow": "What Snakemake runs in: conda env create -n compute-aligned -f envs/workflow.yaml",
+    "workflow": "What Snakemake runs in; how to make it is in the README",
     "train": "Data preparation and training",
     "sample": "Sampling with vLLM",
     "report": "Scores, tables, figures; torch is for the strategies",
@@ -109,7 +109,9 @@ def lock(title: str, lines: Iterable[str]) -> str:
 
 def workflow_yaml(lines: Iterable[str]) -> str:
     """The environment of Snakemake itself, which conda and pip fill without any help."""
-    return _yaml("workflow") + "".join(["  - pip:\n", *(f"      - {line}\n" for line in lines)])
+    of_pip = "".join(["  - pip:\n", *(f"      - {line}\n" for line in lines)])
+    # once it is activated, no package of the user's own passes for one of these
+    return _yaml("workflow") + of_pip + 'variables:\n  PYTHONNOUSERSITE: "1"\n'
 
 
 def rule_yaml(environment: str, form: str) -> str:
