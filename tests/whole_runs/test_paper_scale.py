@@ -159,7 +159,8 @@ def test_test_problems_are_sampled_as_in_the_paper(
 
     agrees(family.sampling, num_samples=samples, temperature=temperature, top_p=top_p, top_k=0)
     assert family.sampling.max_new_tokens == tokens
-    assert family.metrics == metrics
+    # the paper's own come first; more are for the alignment matrix, which it has not
+    assert family.metrics[: len(metrics)] == metrics
 
 
 @pytest.mark.parametrize(
