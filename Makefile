@@ -40,7 +40,7 @@ setup: $(VENV)/run.stamp $(VENV)/test.stamp
 
 $(BIN)/python:
 	"$(PYTHON)" -c 'import sys; assert (3, 11) <= sys.version_info < (3, 13), "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11"'
-	"$(PYTHON)" -m venv $(VENV)
+	"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/run.stamp: envs/run.lock envs/install.sh | $(BIN)/python
 	bash envs/install.sh envs/run.lock
@@ -77,7 +77,7 @@ bench: $(VENV)/run.stamp
 # the packages of the GPU environments in one, beside .venv, whose torch and vLLM are for CPUs
 $(GPU_VENV)/stamp: envs/train.gpu.post-deploy.sh envs/sample.gpu.post-deploy.sh envs/report.post-deploy.sh
 	"$(PYTHON)" -m venv $(GPU_VENV)
-	grep -hE '^[A-Za-z0-9_.-]+==' $^ | grep -v '^torch==.*;' | sort -u > $(GPU_VENV)/packages.lock
+	grep -hE '^[A-Za-z0-9_.-]+==' $^ | grep -v '^torch==[^=]' | sort -u > $(GPU_VENV)/packages.lock
 	PATH="$(CURDIR)/$(GPU_VENV)/bin:$$PATH" bash envs/install.sh $(GPU_VENV)/packages.lock
 	touch $@
 

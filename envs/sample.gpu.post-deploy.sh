@@ -182,11 +182,11 @@ tilelang==0.1.12
 tokenizers==0.23.3
 tokenspeed-mla==0.2.15
 tokenspeed-triton==3.9.10.post20261028
-torch==2.13.0
+torch===2.13.0
 torch_c_dlpack_ext==0.1.5
-torchaudio==2.11.0
-torchcodec==0.17.0
-torchvision==0.28.0
+torchaudio===2.11.0
+torchcodec===0.17.0
+torchvision===0.28.0
 tqdm==4.70.1
 transformers==5.19.0
 triton==3.7.1 ; sys_platform == 'linux' and platform_machine == 'x86_64'
@@ -205,16 +205,18 @@ yarl==1.25.1
 z3-solver==4.15.4.0
 PINS
 
-# a package of the user's own, outside the environment, must not pass for one of these
-export PYTHONNOUSERSITE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+# a package of the user's own, outside the environment, must not pass for one of these, and none of
+# these may end up there
+unset PYTHONPATH
+export PYTHONNOUSERSITE=1 PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 torch_index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
 
 install_pins() {
   python -m pip install --quiet --no-deps --requirement <(printf '%s\n' "$pins" | grep "$@")
 }
 
-if grep -q '^pycosat==' <<< "$pins" && ! command -v cc > /dev/null; then
-  echo "There is no C compiler (cc) here, so pycosat is left out, which has to be compiled." \
+if grep -q '^pycosat==' <<< "$pins" && ! install_pins '^pycosat==' > /dev/null 2>&1; then
+  echo "pycosat is left out, which has to be compiled and could not be: is there a C compiler?" \
     "Only problems from reasoning_gym need it: the scale small has some, laptop and paper do not." >&2
   pins=$(grep -v '^pycosat==' <<< "$pins")
 fi

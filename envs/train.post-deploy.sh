@@ -84,16 +84,18 @@ xxhash==4.1.0
 zss==1.2.0
 PINS
 
-# a package of the user's own, outside the environment, must not pass for one of these
-export PYTHONNOUSERSITE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+# a package of the user's own, outside the environment, must not pass for one of these, and none of
+# these may end up there
+unset PYTHONPATH
+export PYTHONNOUSERSITE=1 PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 torch_index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
 
 install_pins() {
   python -m pip install --quiet --no-deps --requirement <(printf '%s\n' "$pins" | grep "$@")
 }
 
-if grep -q '^pycosat==' <<< "$pins" && ! command -v cc > /dev/null; then
-  echo "There is no C compiler (cc) here, so pycosat is left out, which has to be compiled." \
+if grep -q '^pycosat==' <<< "$pins" && ! install_pins '^pycosat==' > /dev/null 2>&1; then
+  echo "pycosat is left out, which has to be compiled and could not be: is there a C compiler?" \
     "Only problems from reasoning_gym need it: the scale small has some, laptop and paper do not." >&2
   pins=$(grep -v '^pycosat==' <<< "$pins")
 fi

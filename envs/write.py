@@ -19,6 +19,8 @@ from packaging.utils import canonicalize_name
 
 ENVS = Path(__file__).resolve().parent
 LIST = tomllib.loads((ENVS / "packages.toml").read_text())
+# the Python of the conda environments, whichever runs this
+PYTHON = {"python_version": "3.11", "python_full_version": "3.11.0"}
 ON_GPUS = ("train", "sample")  # the environments that have a form for them
 READ_BY = {  # what each environment is for
     "workflow": "What Snakemake runs in; how to make it is in the README",
@@ -72,7 +74,7 @@ def closure(names: Iterable[str], find: Find, form: str) -> dict[str, Package]:
 
 def _applies(requirement: Requirement, extras: Iterable[str]) -> bool:
     marker = requirement.marker
-    return marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras))
+    return marker is None or any(marker.evaluate(PYTHON | {"extra": e}) for e in ("", *extras))
 
 
 def installed(name: str) -> Package | None:
@@ -90,14 +92,19 @@ def installed(name: str) -> Package | None:
 def pins(packages: Mapping[str, Package], form: str) -> list[str]:
     """A line of requirements for each package; two where Linux has a build of its own."""
     lines = []
+    said = LIST["versions"] | {
+        other: LIST["versions"][name] for name, other in LIST["cpu"]["names"].items()
+    }
     for name, package in packages.items():
         build = LIST["cpu"]["builds"].get(name) if form == "cpu" else None
         marker = LIST["markers"].get(name)
         if build:
             lines.append(f"{package.name}=={build} ; sys_platform == 'linux'")
             marker = "sys_platform != 'linux'"
-        version = LIST["versions"].get(name, package.version)
-        lines.append(f"{package.name}=={version}" + (f" ; {marker}" if marker else ""))
+        # three signs: a build for CPUs, such as 2.13.0+cpu, is another version
+        equal = "===" if form == "gpu" and name in LIST["gpu"]["exact"] else "=="
+        version = said.get(name, package.version)
+        lines.append(f"{package.name}{equal}{version}" + (f" ; {marker}" if marker else ""))
     return lines
 
 

@@ -45,11 +45,11 @@ def pinned(file: Path) -> dict[str, str]:
     found = {}
     for line in file.read_text().splitlines():
         line = line.strip().removeprefix("- ")
-        if not re.match(r"[A-Za-z0-9_.-]+==", line):
+        if not re.match(r"[A-Za-z0-9_.-]+===?", line):
             continue
         wanted = Requirement(line)
         if wanted.marker is None or wanted.marker.evaluate():
-            found[canonicalize_name(wanted.name)] = str(wanted.specifier).removeprefix("==")
+            found[canonicalize_name(wanted.name)] = str(wanted.specifier).lstrip("=")
     return found
 
 

@@ -33,8 +33,8 @@ DATA_SET = "datasets--nlile--hendrycks-MATH-benchmark"
 RECORDER = """#!/bin/bash
 for file; do :; done
 names=$(grep -oE '^[A-Za-z0-9_.-]+==' "$file" | tr -d '\\n')
-echo "$PYTHONNOUSERSITE ${PIP_INDEX_URL:--} $names" >> "$SEEN"
-[[ "${PIP_INDEX_URL:--}" != $FAILS ]]
+echo "$PYTHONNOUSERSITE$PIP_USER${PYTHONPATH:-} ${PIP_INDEX_URL:--} $names" >> "$SEEN"
+[[ "${PIP_INDEX_URL:--}" != $FAILS && $names != $FAILS ]]
 """
 # grades one answer in the environment of the second argument
 GRADE = r"""
@@ -88,7 +88,8 @@ def test_the_files_for_gpus_are_made_in_the_same_way_with_the_same_versions(
 
     for file, text in write.gpu_files(name, lines_within(script)).items():
         assert (ENVS / file).read_text() == text, file
-    assert set(write.wanted(name, "gpu")) <= set(found)
+    named = {one: write.LIST["versions"][one] for one in write.wanted(name, "gpu")}
+    assert named.items() <= found.items()
     others = {k for k in found.keys() & lock.keys() if found[k] != lock[k]}
     assert others <= set(write.LIST["gpu"]["differ"])
     assert not set(found) & set(write.LIST["left_out"]["all"])
@@ -134,18 +135,19 @@ def test_checkpoints_from_packages_are_in_the_environment_that_fetches_them() ->
 # --- installing -----------------------------------------------------------------------------------
 
 
-def install(folder: Path, lock: str, *commands: str, fails: str) -> tuple[Any, list[str]]:
-    """Run install.sh with a python that records, and these commands alone beside it."""
+def install(folder: Path, lock: str, fails: str) -> tuple[Any, list[str]]:
+    """Run install.sh with a python that records, in an environment that a user may have."""
     programs = folder / "bin"
     programs.mkdir()
-    for command in ("bash", "cat", "grep", "tr", *commands):
+    for command in ("bash", "cat", "grep", "tr"):
         (programs / command).symlink_to(shutil.which(command))
     (programs / "python").write_text(RECORDER)
     (programs / "python").chmod(0o755)
     (folder / "lock").write_text(lock)
     done = subprocess.run(
         ["bash", ENVS / "install.sh", folder / "lock"],
-        env={"PATH": str(programs), "SEEN": str(folder / "seen"), "FAILS": fails},
+        env={"PATH": str(programs), "SEEN": str(folder / "seen"), "FAILS": fails}
+        | {"PIP_USER": "1", "PYTHONPATH": "of/the/user"},
         capture_output=True,
         text=True,
         check=False,
@@ -158,20 +160,24 @@ ELSEWHERE = "https://download.pytorch.org/whl/cpu"
 
 
 @pytest.mark.parametrize(
-    ("lock", "commands", "fails", "asked", "said"),
+    ("lock", "fails", "asked", "said"),
     [
-        pytest.param(CPU, ["cc"], "none", ["- torch==", "- numpy==pycosat==torch=="], "", id="cpu"),
         pytest.param(
             CPU,
-            [],
             "none",
-            ["- torch==", "- numpy==torch=="],
-            "no C compiler (cc) here, so pycosat is left out",
+            ["- pycosat==", "- torch==", "- numpy==pycosat==torch=="],
+            "",
+            id="cpu",
+        ),
+        pytest.param(
+            CPU,
+            "pycosat==",
+            ["- pycosat==", "- torch==", "- numpy==torch=="],
+            "pycosat is left out, which has to be compiled",
             id="no compiler",
         ),
         pytest.param(
             CPU.replace("pycosat", "six"),
-            [],
             "-",
             ["- torch==", f"{ELSEWHERE} torch==", "- numpy==six==torch=="],
             f"not on the configured package indexes: asking {ELSEWHERE}",
@@ -179,24 +185,23 @@ ELSEWHERE = "https://download.pytorch.org/whl/cpu"
         ),
         pytest.param(
             "torch==2.13.0+cpu\n",
-            [],
             "*",
             ["- torch==", f"{ELSEWHERE} torch=="],
             "Set TORCH_INDEX",
             id="torch is nowhere",
         ),
-        pytest.param("numpy==2.3.5\n", [], "none", ["- numpy=="], "", id="no torch"),
-        pytest.param("torch==2.13.0\n", [], "none", ["- torch=="], "", id="gpu"),
+        pytest.param("numpy==2.3.5\n", "none", ["- numpy=="], "", id="no torch"),
+        pytest.param("torch==2.13.0\n", "none", ["- torch=="], "", id="gpu"),
     ],
 )
 def test_torch_alone_is_looked_for_elsewhere_and_nothing_of_the_user_s_is_taken(
-    tmp_path: Path, lock: str, commands: list[str], fails: str, asked: list[str], said: str
+    tmp_path: Path, lock: str, fails: str, asked: list[str], said: str
 ) -> None:
-    done, seen = install(tmp_path, lock, *commands, fails=fails)
+    done, seen = install(tmp_path, lock, fails)
 
-    assert seen == [f"1 {line}" for line in asked]
+    assert seen == [f"10 {line}" for line in asked]
     assert said in done.stderr if said else not done.stderr
-    assert (done.returncode == 0) == (fails in ("none",))
+    assert (done.returncode == 0) == (fails in ("none", "pycosat=="))
 
 
 # --- what a rule can import -----------------------------------------------------------------------
