@@ -17,13 +17,7 @@ import compute_aligned
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.estimators import k_of_n, pass_at_k
 from compute_aligned.method.metrics import METRICS, PLURALITY, WITH, UnderStrategy, metric_of
-from compute_aligned.method.strategies import (
-    BestOfN,
-    MajorityVote,
-    PassAtN,
-    SingleSample,
-    Strategy,
-)
+from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
 from compute_aligned.method.strategy_text import parse_strategy
 
 SCORES = {

@@ -24,12 +24,7 @@ from compute_aligned.method.estimators import expected_max
 from compute_aligned.method.intervals import Interval
 from compute_aligned.method.metrics import metric_of
 from compute_aligned.paper import diagonal
-from compute_aligned.paper.summary import (
-    check_pairs,
-    equal_pools,
-    read_outcomes,
-    seeds_by_problems,
-)
+from compute_aligned.paper.summary import check_pairs, equal_pools, read_outcomes, seeds_by_problems
 from compute_aligned.score.proteins import read_scores
 
 Files = Mapping[str, Sequence[Path]]  # of each family, one a seed

@@ -2,10 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from compute_aligned.config.fields import Distinct, MetricName, Name, Seeds, Settings, Throughput
 from compute_aligned.config.models import Model, ScratchModel

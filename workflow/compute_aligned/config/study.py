@@ -12,12 +12,7 @@ from typing import Any, Literal, TypeVar
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.scales import Family, Run, Scale
 from compute_aligned.config.settings import Rl, Sft
-from compute_aligned.config.sheets import (
-    FROM_WARMUP,
-    BranchRow,
-    PaperItem,
-    check_starts,
-)
+from compute_aligned.config.sheets import FROM_WARMUP, BranchRow, PaperItem, check_starts
 from compute_aligned.config.sources import JsonlSource, Source
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near, read_sheet, read_yaml, validated

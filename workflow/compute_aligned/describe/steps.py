@@ -9,11 +9,7 @@ from typing import Annotated
 import typer
 
 from compute_aligned.config import checks, fingerprints, study
-from compute_aligned.config.options import (
-    Device,
-    Scale,
-    Seeds,
-)
+from compute_aligned.config.options import Device, Scale, Seeds
 from compute_aligned.config.scales import Run
 from compute_aligned.files import provenance, writing
 

@@ -1,8 +1,8 @@
 """The checkpoints that a run starts from: had once, where the internet is, and read from then on.
 
 A checkpoint is a name on the Hugging Face Hub, a folder, or a Python package with a GGUF file.
-:func:`fetch` has it whole on this machine and says which revision it is; the record of that is what
-trainings depend on. Nothing else downloads: a node of a cluster may have no internet.
+The module ``fetching`` has it whole on this machine and says which revision it is; the record of
+that is what trainings depend on. Nothing else downloads: a node of a cluster may have no internet.
 """
 
 import json

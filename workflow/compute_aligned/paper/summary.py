@@ -22,8 +22,6 @@ from compute_aligned.method.intervals import (
 )
 from compute_aligned.method.metrics import metric_of
 
-PERCENT = 100.0
-
 
 def read_outcomes(paths: Sequence[Path]) -> pd.DataFrame:
     """The outcomes of several seeds: the columns of ``records.OUTCOMES``, and ``seed``.

@@ -16,11 +16,8 @@ from compute_aligned.models.checkpoints import local_folder
 from compute_aligned.models.loading import base_of
 
 MAX_SEQUENCES = 512  # completions that vLLM works on at the same time
-
 CPU_BLOCK = 128  # tokens; vLLM hands out its cache in such blocks on CPU
-
 CPU_CACHE_LIMIT = 2**30  # bytes
-
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM can be told to make room for
 
 

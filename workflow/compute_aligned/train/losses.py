@@ -9,14 +9,9 @@ from compute_aligned.config.settings import Sft
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.strategies import Strategy
 from compute_aligned.models.log_probs import chosen_log_probs, completion_logits
-from compute_aligned.models.tokens import (
-    Batch,
-    collate,
-)
+from compute_aligned.models.tokens import Batch, collate
 from compute_aligned.train.margins import sequence_losses, step_noise
-from compute_aligned.train.optimisation import (
-    of_like_length,
-)
+from compute_aligned.train.optimisation import of_like_length
 
 Example = tuple[list[int], list[int]]  # token ids of a prompt and of its completion
 

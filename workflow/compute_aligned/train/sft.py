@@ -20,11 +20,7 @@ from compute_aligned.files.errors import InputError
 from compute_aligned.files.progress import notice, track
 from compute_aligned.files.records import Problem
 from compute_aligned.method.strategies import Strategy
-from compute_aligned.models.tokens import (
-    check_length,
-    encode_completions,
-    encode_prompts,
-)
+from compute_aligned.models.tokens import check_length, encode_completions, encode_prompts
 from compute_aligned.train.losses import (
     Example,
     example_losses,
