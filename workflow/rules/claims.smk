@@ -14,10 +14,10 @@ It takes seconds, so on a cluster it runs where Snakemake does.
 rule claims:
     input:
         outcomes=lambda w: of_every_seed(
-            w, claim_sheets.families_at(w.scale), "outcomes.parquet"
+            w, claim_sheets.families_at(read_study(w.scale)), "outcomes.parquet"
         ),
         scores=lambda w: of_every_seed(
-            w, claim_sheets.families_by_sample(w.scale), "parquet"
+            w, claim_sheets.families_by_sample(read_study(w.scale)), "parquet"
         ),
         reported=f"{workflow.basedir}/config/paper_reported.csv",
     output:
@@ -50,7 +50,7 @@ rule claims:
     conda:
         "../../envs/report.yaml"
     params:
-        settings=lambda w: claim_sheets.claims_fingerprint(w.scale),
+        settings=lambda w: claim_sheets.claims_fingerprint(read_study(w.scale)),
         shows=claims_caption,
         files=claim_files,
     shell:

@@ -9,21 +9,27 @@ from snakemake.settings.types import DeploymentMethod
 PACKAGE = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE))
 
-from compute_aligned.config import checks, fingerprints, study
+from compute_aligned.config import checks, fingerprints
 from compute_aligned.config import claims as claim_sheets
 from compute_aligned.config.models import PretrainedModel
+from compute_aligned.config.reading import read_run
+from compute_aligned.config.sheets import WARMUP
+from compute_aligned.config.sources import local_files
+from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError
-from compute_aligned.paper import captions
+from compute_aligned.paper import captions, forms
 
 try:
-    RUN = study.read_run(config)
-    checks.check(RUN)
-    checks.check_claims(RUN.scale)
+    RUN = read_run(config)
+    STUDY = read_study(RUN.scale)
+    checks.check(STUDY)
+    checks.check_claims(STUDY)
+    forms.check(STUDY)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 # envs/ has a CPU and a GPU form of what differs between them
-FORM = ".gpu" if (RUN.device or study.read_scale(RUN.scale).device) == "cuda" else ""
+FORM = ".gpu" if (RUN.device or STUDY.settings.device) == "cuda" else ""
 # no parameter of the jobs: where they compute is no reason to run them again
 DEVICE = f" --device {RUN.device}" if RUN.device else ""
 
@@ -52,37 +58,41 @@ def trained_by(kind):
 
     An empty constraint would let everything through; nothing matches (?!).
     """
-    branches = study.branches_trained_by(kind)
-    return "|".join(f"{family}(?=/{branch}/)" for family, branch in branches) or "(?!)"
+    branches = [
+        f"{family}(?=/{branch}/)"
+        for (family, branch), row in STUDY.rows.items()
+        if row.fine_tuned == (kind == "sft")
+    ]
+    return "|".join(branches) or "(?!)"
+
+
+def experiment(wildcards):
+    return read_study(wildcards.scale).experiment(wildcards.family)
 
 
 def start_model(wildcards):
     """The model that a branch is trained from: its family's warm-up, or another of its branches."""
     family = wildcards.family
-    start = study.start_of(family, wildcards.branch)
-    kind = f"warmup/{family}" if start == study.WARMUP else f"branches/{family}/{start}"
+    start = experiment(wildcards).start_of(wildcards.branch)
+    kind = f"warmup/{family}" if start == WARMUP else f"branches/{family}/{start}"
     return f"results/{wildcards.scale}/{kind}/seed{wildcards.seed}/model"
 
 
 def fetched(wildcards):
     """The record of the checkpoint that a family starts from; nothing for models from scratch."""
-    model = family_settings(wildcards).model
+    model = experiment(wildcards).settings.model
     if not isinstance(model, PretrainedModel):
         return []
     return f"results/{wildcards.scale}/models/{model.checkpoint}.json"
 
 
-def family_settings(wildcards):
-    return study.read_family(wildcards.scale, wildcards.family)
-
-
 def engine(wildcards):
-    return RUN.engine or study.read_scale(wildcards.scale).engine
+    return RUN.engine or read_study(wildcards.scale).settings.engine
 
 
 def gpus(wildcards):
     """GPUs that a model is trained or sampled on, for schedulers that hand them out."""
-    return int((RUN.device or study.read_scale(wildcards.scale).device) == "cuda")
+    return int((RUN.device or read_study(wildcards.scale).settings.device) == "cuda")
 
 
 def memory_mb(wildcards):
@@ -95,7 +105,7 @@ def sampled_branches(wildcards):
         "results/{scale}/branches/{family}/{branch}/seed{seed}/model",
         scale=wildcards.scale,
         family=wildcards.family,
-        branch=study.branches_of(wildcards.family),
+        branch=list(experiment(wildcards).branches),
         seed=wildcards.seed,
     )
 
@@ -105,12 +115,12 @@ def sampled_models(wildcards, input):
     folders = [input.warmup, *input.branches]
     return [
         f"--model {name}={folder}"
-        for name, folder in zip(study.models_of(wildcards.family), folders)
+        for name, folder in zip(experiment(wildcards).models, folders)
     ]
 
 
 def num_shards(wildcards):
-    return family_settings(wildcards).sampling.shards
+    return experiment(wildcards).settings.sampling.shards
 
 
 def shards(wildcards):
@@ -129,14 +139,14 @@ def shards(wildcards):
 
 def seeds(wildcards, family):
     """The run's own seeds if it was given any, else those of the family."""
-    return study.seeds_of(RUN, wildcards.scale, family)
+    return read_study(wildcards.scale).experiment(family).seeds_in(RUN)
 
 
 def tables(scale):
     return expand(
         "results/{scale}/tables/{item}.{kind}",
         scale=scale,
-        item=study.items_at(scale, "table"),
+        item=read_study(scale).shown("table"),
         kind=["csv", "md", "tex", "html"],
     )
 
@@ -145,31 +155,38 @@ def figures(scale):
     return expand(
         "paper_figures/{scale}/{item}.{kind}",
         scale=scale,
-        item=study.items_at(scale, "figure"),
+        item=read_study(scale).shown("figure"),
         kind=["pdf", "png"],
     )
 
 
+def row(wildcards):
+    return read_study(wildcards.scale).row(wildcards.item)
+
+
 def outcomes(wildcards):
-    """The scored outcomes of every seed that an item is made from; not all items need any."""
-    item = study.read_paper_item(wildcards.item)
-    if item.analytic or item.of_training:
+    """The scored outcomes of every seed, for an item that is made from metrics of problems."""
+    item = row(wildcards)
+    if forms.form_of(item).given not in ("summary", "outcomes"):
         return []
     return of_every_seed(wildcards, [item.family], "outcomes.parquet")
 
 
 def scores(wildcards):
-    """The scores of every seed, for an item that is made from the reward of every sample."""
-    item = study.read_paper_item(wildcards.item)
-    if not item.needs_scores:
-        return []
-    return of_every_seed(wildcards, [item.family], "parquet")
+    """The scores of every seed, for an item that is made from the worth of every sample."""
+    item = row(wildcards)
+    given = forms.form_of(item).given
+    if given == "summary":
+        needed = read_study(wildcards.scale).experiment(item.family).is_pool
+    else:
+        needed = given == "scores"
+    return of_every_seed(wildcards, [item.family], "parquet") if needed else []
 
 
 def steps(wildcards):
     """The training records of every branch and seed, for an item about the training itself."""
-    item = study.read_paper_item(wildcards.item)
-    if not item.of_training:
+    item = row(wildcards)
+    if forms.form_of(item).given != "steps":
         return []
     return expand(
         "results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet",
@@ -234,22 +251,27 @@ def run_options(*names):
 
 
 def item_caption(wildcards):
-    item = study.read_paper_item(wildcards.item)
-    of = () if item.analytic else seeds(wildcards, item.family)
-    return captions.of_item(item, wildcards.scale, of)
+    item = row(wildcards)
+    if item.analytic:
+        return captions.of_analytic(item)
+    return captions.of_item(
+        read_study(wildcards.scale).item(item.item), seeds(wildcards, item.family)
+    )
 
 
 def claims_caption(wildcards):
-    scale = wildcards.scale
-    families = claim_sheets.families_at(scale) + claim_sheets.families_by_sample(scale)
-    return captions.of_claims(
-        scale, {family: seeds(wildcards, family) for family in families}
-    )
+    study = read_study(wildcards.scale)
+    families = claim_sheets.families_at(study) + claim_sheets.families_by_sample(study)
+    judged_on = [
+        (study.experiment(family), seeds(wildcards, family))
+        for family in dict.fromkeys(families)
+    ]
+    return captions.of_claims(len(claim_sheets.read_claims()), judged_on)
 
 
 def item_subcategory(wildcards):
     """The family that an item is about."""
-    item = study.read_paper_item(wildcards.item)
+    item = row(wildcards)
     return "strategies alone" if item.analytic else item.family
 
 
@@ -259,7 +281,4 @@ def item_labels(kind, file):
     Of labels after the first that have two values, one for each half of a list, Snakemake makes a
     switch between the halves; so the first says everything, and the second is the same for all.
     """
-    return lambda w: {
-        kind: f"{w.item}: {study.read_paper_item(w.item).title}",
-        "File": file,
-    }
+    return lambda w: {kind: f"{w.item}: {row(w).title}", "File": file}

@@ -12,7 +12,9 @@ Each takes seconds, so on a cluster these run where Snakemake does.
 
 rule describe:
     input:
-        lambda w: of_every_seed(w, study.families_shown(w.scale), "outcomes.parquet"),
+        lambda w: of_every_seed(
+            w, read_study(w.scale).families_shown, "outcomes.parquet"
+        ),
     output:
         report(
             "results/{scale}/settings.html",
@@ -28,7 +30,9 @@ rule describe:
     conda:
         "../../envs/report.yaml"
     params:
-        settings=lambda w: fingerprints.description_fingerprint(RUN, w.scale),
+        settings=lambda w: fingerprints.description_fingerprint(
+            RUN, read_study(w.scale)
+        ),
         run=run_options("seeds", "engine"),
     shell:
         "python -m compute_aligned describe --scale {wildcards.scale} --html {output}"

@@ -37,7 +37,7 @@ rule table:
     conda:
         "../../envs/report.yaml"
     params:
-        settings=lambda w: fingerprints.item_fingerprint(w.item),
+        settings=lambda w: fingerprints.item_fingerprint(read_study(w.scale), w.item),
         shows=item_caption,
         files=item_files,
     shell:
@@ -69,7 +69,7 @@ rule figure:
     conda:
         "../../envs/report.yaml"
     params:
-        settings=lambda w: fingerprints.item_fingerprint(w.item),
+        settings=lambda w: fingerprints.item_fingerprint(read_study(w.scale), w.item),
         shows=item_caption,
         files=item_files,
     shell:

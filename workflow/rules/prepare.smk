@@ -12,7 +12,7 @@ On a cluster these run where Snakemake does: nodes that compute may have no inte
 
 rule fetch:
     input:
-        lambda w: study.local_files(study.read_source(w.scale, w.source)),
+        lambda w: local_files(read_study(w.scale).source(w.source)),
     output:
         "results/{scale}/raw/{source}.jsonl",
     log:
@@ -24,7 +24,7 @@ rule fetch:
         f"../../envs/train{FORM}.yaml"
     params:
         settings=lambda w: fingerprints.fingerprint(
-            study.read_source(w.scale, w.source)
+            read_study(w.scale).source(w.source)
         ),
     shell:
         "python -m compute_aligned fetch --scale {wildcards.scale} --source {wildcards.source}"
@@ -48,7 +48,7 @@ rule fetch_model:
 
 rule prepare:
     input:
-        raw=lambda w: f"results/{w.scale}/raw/{family_settings(w).problems.source}.jsonl",
+        raw=lambda w: f"results/{w.scale}/raw/{experiment(w).settings.problems.source}.jsonl",
     output:
         expand(
             "results/{{scale}}/prepared/{{family}}/seed{{seed}}/{split}.jsonl",
@@ -62,7 +62,7 @@ rule prepare:
     conda:
         f"../../envs/train{FORM}.yaml"
     params:
-        settings=lambda w: fingerprints.fingerprint(family_settings(w).problems),
+        settings=lambda w: fingerprints.fingerprint(experiment(w).settings.problems),
         folder=lambda w, output: Path(output[0]).parent,
     shell:
         "python -m compute_aligned prepare --scale {wildcards.scale} --family {wildcards.family}"

@@ -31,9 +31,7 @@ rule sample:
         gpu=lambda w: 0 if shards(w) else gpus(w),
         mem_mb=lambda w: 4_000 if shards(w) else memory_mb(w),
     params:
-        settings=lambda w: fingerprints.sampling_fingerprint(
-            w.scale, w.family, engine(w)
-        ),
+        settings=lambda w: fingerprints.sampling_fingerprint(experiment(w), engine(w)),
         engine=engine,
         models=sampled_models,
     shell:
@@ -62,9 +60,7 @@ rule sample_shard:
         gpu=gpus,
         mem_mb=memory_mb,
     params:
-        settings=lambda w: fingerprints.sampling_fingerprint(
-            w.scale, w.family, engine(w)
-        ),
+        settings=lambda w: fingerprints.sampling_fingerprint(experiment(w), engine(w)),
         engine=engine,
         models=sampled_models,
         shards=num_shards,

@@ -20,7 +20,7 @@ rule score:
     conda:
         "../../envs/report.yaml"
     params:
-        settings=lambda w: fingerprints.scoring_fingerprint(w.scale, w.family),
+        settings=lambda w: fingerprints.scoring_fingerprint(experiment(w)),
     shell:
         "python -m compute_aligned score --scale {wildcards.scale} --family {wildcards.family}"
         " --samples {input.samples} --problems {input.problems}"

@@ -28,9 +28,7 @@ rule train_warmup:
         gpu=gpus,
         mem_mb=memory_mb,
     params:
-        settings=lambda w: fingerprints.training_fingerprint(
-            w.scale, w.family, "warmup"
-        ),
+        settings=lambda w: fingerprints.training_fingerprint(experiment(w), WARMUP),
     shell:
         "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
         " --branch warmup --seed {wildcards.seed} --problems {input.problems}"
@@ -59,9 +57,7 @@ rule train_sft:
         gpu=gpus,
         mem_mb=memory_mb,
     params:
-        settings=lambda w: fingerprints.training_fingerprint(
-            w.scale, w.family, w.branch
-        ),
+        settings=lambda w: fingerprints.training_fingerprint(experiment(w), w.branch),
     shell:
         "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
         " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"
@@ -90,9 +86,7 @@ rule train_rl:
         gpu=gpus,
         mem_mb=memory_mb,
     params:
-        settings=lambda w: fingerprints.training_fingerprint(
-            w.scale, w.family, w.branch
-        ),
+        settings=lambda w: fingerprints.training_fingerprint(experiment(w), w.branch),
     shell:
         "python -m compute_aligned train-rl --scale {wildcards.scale} --family {wildcards.family}"
         " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compute_aligned.config import claims, study
+from compute_aligned.config import claims
 from compute_aligned.config.sheets import ContrastRow
+from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.confidence import (
     Confidence,
@@ -47,11 +48,11 @@ class Ratios:
     undefined: float
 
 
-def effects(scale: str, outcomes: Files, scores: Files) -> dict[ContrastRow, Confidence]:
+def effects(study: Study, outcomes: Files, scores: Files) -> dict[ContrastRow, Confidence]:
     """The effect of every contrast that the scale runs.
 
     Args:
-        scale: The scale of the run.
+        study: The scale that was run.
         outcomes: Files of ``records.OUTCOMES`` of each family, one a seed.
         scores: Files of scores of the families of ``config.claims.families_by_sample``.
 
@@ -59,11 +60,11 @@ def effects(scale: str, outcomes: Files, scores: Files) -> dict[ContrastRow, Con
         InputError: A family's files are missing, or its branches cannot be compared.
 
     """
-    rows = [row for row in claims.rows_at(scale) if row.metrics]
+    rows = [row for row in claims.rows_at(study) if row.metrics]
     found: dict[ContrastRow, Confidence] = {}
     for family in dict.fromkeys(row.family for row in rows):
         mine = [row for row in rows if row.family == family]
-        if claims.is_pool(scale, family):
+        if study.experiment(family).is_pool:
             samples = read_scores(_given(scores, family, "scores"))
             found |= {row: pool_effect(samples, row) for row in mine}
         else:
@@ -72,17 +73,15 @@ def effects(scale: str, outcomes: Files, scores: Files) -> dict[ContrastRow, Con
     return found
 
 
-def ratios(scale: str, scores: Files) -> dict[ContrastRow, Ratios]:
+def ratios(study: Study, scores: Files) -> dict[ContrastRow, Ratios]:
     """What is measured of every claim that holds by algebra."""
     found = {}
-    for row in claims.rows_at(scale):
+    for row in claims.rows_at(study):
         if row.role != "algebra":
             continue
         paths = _given(scores, row.family, "scores")
-        if study.read_family(scale, row.family).reward == "answer":
-            values = diagonal.of_votes(paths, [row.branch], row.budget)
-        else:
-            values = diagonal.of_rewards(read_scores(paths), [row.branch], row.budget)
+        experiment = study.experiment(row.family)
+        values = diagonal.of_scores(experiment, paths, [row.branch], row.budget)
         found[row] = summarise(values, row.branch)
     return found
 

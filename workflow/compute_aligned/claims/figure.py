@@ -127,8 +127,7 @@ def _draw_panel(figure: Figure, panel: Panel, left: float, top: float) -> None:
         else:
             _draw_effect(axes, y, line)
             control = line.row.role == "control"
-            name = say.contrast_name(line.row)
-            _write(axes, margin + 0.1, y, name, style="italic" if control else "normal")
+            _write(axes, margin + 0.1, y, line.name, style="italic" if control else "normal")
             verdict = line.judgement.verdict
             _write(axes, verdict_at, y, say.OF_RIVALS[verdict] if control else str(verdict))
     unit = "reward" if any(_in_reward(line) for line in panel.lines) else "percentage points"

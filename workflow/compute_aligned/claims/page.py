@@ -6,10 +6,10 @@ from compute_aligned.claims import tables
 from compute_aligned.claims import words as say
 from compute_aligned.claims.review import STATEMENTS, Reviewed
 from compute_aligned.method.verdicts import Verdict
-from compute_aligned.paper import grids, pages
+from compute_aligned.paper import pages, sheets
 from compute_aligned.paper.captions import count
 from compute_aligned.paper.pages import Html
-from compute_aligned.paper.panels import MISSING
+from compute_aligned.paper.sheets import MISSING
 
 # what stands between these comments is the first page of the report too (workflow.rst)
 GLANCE = Html("<!-- at a glance -->")
@@ -34,7 +34,7 @@ def to_html(reviewed: Sequence[Reviewed], scale: str) -> str:
     """The page: the verdicts at a glance, then what ``tables.to_markdown`` has."""
     lead = Html(f"{GLANCE}\n{glance(reviewed, scale)}\n{GLANCE}")
     sheet = tables.sheet(reviewed, scale)
-    return grids.to_html(sheet, tables.to_tidy(reviewed), lead)
+    return sheets.to_html(sheet, tables.to_tidy(reviewed), lead)
 
 
 def glance(reviewed: Sequence[Reviewed], scale: str) -> Html:
@@ -102,11 +102,11 @@ def _effect(claim: Reviewed) -> Html:
     """The effect that the verdict hangs on, and what it is the effect of."""
     if claim.deciding is None:
         return pages.lines(
-            pages.escape(f"{say.contrast_name(row)}: {tables.ratio_words(found)}")
-            for row, found in claim.measured
+            pages.escape(f"{each.name}: {tables.ratio_words(each.found)}")
+            for each in claim.measured
         )
     effect = pages.escape(say.effect_words(claim.deciding))
-    name = pages.escape(say.contrast_name(claim.deciding.row))
+    name = pages.escape(claim.deciding.name)
     return pages.lines([effect, Html(f"<small>{name}; {say.support_words(claim)}</small>")])
 
 

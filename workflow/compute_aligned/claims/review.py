@@ -9,10 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import pandas as pd
+
 from compute_aligned.claims.evidence import Ratios
 from compute_aligned.config.claims import Claim
 from compute_aligned.config.sheets import ClaimRow, ContrastRow
+from compute_aligned.config.study import Study
 from compute_aligned.method.confidence import Confidence
+from compute_aligned.method.metrics import metric_of
 from compute_aligned.method.verdicts import (
     ERROR_RATE,
     Conclusion,
@@ -45,13 +49,23 @@ class PaperEffect:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What is measured of a claim that holds by algebra; ``found`` is None where it was not run."""
+
+    row: ContrastRow
+    name: str
+    found: Ratios | None
+
+
+@dataclass(frozen=True)
 class Compared:
-    """A contrast or control: its row, what this run says, and what the paper reports.
+    """A contrast or control: its row and name, what this run says, and what the paper reports.
 
     ``p_holm`` is corrected for all contrasts and controls that the run judges; None if not run.
     """
 
     row: ContrastRow
+    name: str
     judgement: Judgement
     p_holm: float | None
     paper: PaperEffect | None
@@ -66,8 +80,8 @@ class Compared:
 class Reviewed:
     """A claim: its row, its verdict, and what that rests on.
 
-    ``conclusion`` is None for a claim that holds by algebra, of which only the size is ``measured``
-    (None where that was not run). ``p_holm`` is corrected for all claims that the run judges.
+    ``conclusion`` is None for a claim that holds by algebra, of which only the size is
+    ``measured``. ``p_holm`` is corrected for all claims that the run judges.
     """
 
     row: ClaimRow
@@ -75,7 +89,7 @@ class Reviewed:
     p_holm: float | None
     contrasts: Sequence[Compared]
     controls: Sequence[Compared]
-    measured: Sequence[tuple[ContrastRow, Ratios | None]]
+    measured: Sequence[Measured]
 
     @property
     def clear(self) -> bool:
@@ -93,14 +107,18 @@ def _clear(verdict: Verdict, p_holm: float | None) -> bool:
 
 
 def review(
+    study: Study,
     claims: Iterable[Claim],
+    reported: pd.DataFrame,
     effects: Mapping[ContrastRow, Confidence],
     ratios: Mapping[ContrastRow, Ratios],
 ) -> list[Reviewed]:
     """Judge every claim.
 
     Args:
+        study: The scale that was run.
         claims: The claims, in order.
+        reported: The paper's own numbers, as ``reported.read_reported`` gives them.
         effects: The effect of each contrast and control; those that were not run are missing.
         ratios: What was measured of claims that hold by algebra.
 
@@ -119,9 +137,15 @@ def review(
     adjusted_claims = _adjusted(decided)
     reviewed = []
     for claim in claims:
-        levels = reported_levels(claim.row.reported)
+        levels = reported_levels(reported, claim.row.reported)
         compared = [
-            Compared(row, judgements[row], adjusted.get(row), paper_effect(claim.row, row, levels))
+            Compared(
+                row,
+                contrast_name(row, study.labels(row.family)),
+                judgements[row],
+                adjusted.get(row),
+                paper_effect(claim.row, row, levels),
+            )
             for row in claim.rows
             if row.role != "algebra"
         ]
@@ -132,10 +156,39 @@ def review(
                 p_holm=adjusted_claims.get(claim.row),
                 contrasts=[each for each in compared if each.row.role == "contrast"],
                 controls=[each for each in compared if each.row.role == "control"],
-                measured=[(row, ratios.get(row)) for row in claim.rows if row.role == "algebra"],
+                measured=[
+                    Measured(row, contrast_name(row, study.labels(row.family)), ratios.get(row))
+                    for row in claim.rows
+                    if row.role == "algebra"
+                ],
             )
         )
     return reviewed
+
+
+def contrast_name(row: ContrastRow, labels: Mapping[str, str]) -> str:
+    """What is subtracted from what: ``Pass@4 − Cross-entropy, pass@64``.
+
+    Args:
+        row: The contrast.
+        labels: Model id to what a reader sees; a model without one keeps its id.
+
+    """
+    sides = [labels.get(branch, branch) for branch in row.models]
+    if row.level is not None:
+        sides.append(f"{row.level:g}")
+    return f"{' − '.join(sides)}, {metric_name(row)}"
+
+
+def metric_name(row: ContrastRow) -> str:
+    """The metric at its budget."""
+    match row.metric:
+        case "aggregation_gain@k":
+            return f"maj@{row.budget} − pass@1"
+        case "rho":
+            return f"rho at n = {row.budget}"
+        case _:
+            return metric_of(row.metric).at(row.budget)
 
 
 def _adjusted(judged: Mapping[Row, Judgement] | Mapping[Row, Conclusion]) -> dict[Row, float]:

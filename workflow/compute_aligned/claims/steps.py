@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from compute_aligned.config import claims as claim_sheets
-from compute_aligned.config.options import Scale, grouped
+from compute_aligned.config.options import Reported, Scale, grouped
+from compute_aligned.config.reading import REPORTED
+from compute_aligned.config.study import read_study
 from compute_aligned.files import provenance, writing
 
 
@@ -23,28 +25,33 @@ def claims(
     scores: Annotated[
         list[str] | None, typer.Option(help="FAMILY=FILE, where single samples are needed.")
     ] = None,
+    reported: Reported = REPORTED,
 ) -> None:
     """Judge the paper's claims on what was run: verdicts, their contrasts, a figure of them."""
     from compute_aligned.claims import evidence, page, review, tables
     from compute_aligned.claims import figure as claim_figure
-    from compute_aligned.paper import figures
+    from compute_aligned.paper.figures import save
+    from compute_aligned.paper.reported import read_reported
 
+    study = read_study(scale)
     measured = grouped("--outcomes", outcomes or [])
     graded = grouped("--scores", scores or [])
     reviewed = review.review(
+        study,
         claim_sheets.read_claims().values(),
-        evidence.effects(scale, measured, graded),
-        evidence.ratios(scale, graded),
+        read_reported(reported),
+        evidence.effects(study, measured, graded),
+        evidence.ratios(study, graded),
     )
     writing.write_text(csv, tables.to_tidy(reviewed))
     writing.write_text(md, tables.to_markdown(reviewed, scale))
     writing.write_text(html, page.to_html(reviewed, scale))
-    figures.save(claim_figure.draw(reviewed, scale), pdf, png)
+    save(claim_figure.draw(reviewed, scale), pdf, png)
     inputs = [str(path) for files in (measured, graded) for some in files.values() for path in some]
     for made in (csv, pdf):
         provenance.record(
             made,
             scale=scale,
             inputs=inputs,
-            config_hash=claim_sheets.claims_fingerprint(scale),
+            config_hash=claim_sheets.claims_fingerprint(study),
         )

@@ -12,12 +12,18 @@ from compute_aligned.claims.evidence import Ratios
 from compute_aligned.claims.review import STATEMENTS, Compared, Reviewed
 from compute_aligned.config.sheets import ContrastRow
 from compute_aligned.method.verdicts import EQUAL_WITHIN
-from compute_aligned.paper import grids, pages
+from compute_aligned.paper import pages, sheets
 from compute_aligned.paper.captions import count
-from compute_aligned.paper.grids import Entry, Grid, GridSheet, missing, words
-from compute_aligned.paper.pages import Html
-from compute_aligned.paper.panels import MISSING
-from compute_aligned.paper.tables import to_csv
+from compute_aligned.paper.sheets import (
+    MISSING,
+    Entry,
+    Grid,
+    Sheet,
+    emphasised,
+    missing,
+    to_csv,
+    words,
+)
 
 COLUMNS = (
     *("claim", "statement", "claim_verdict", "claim_p_holm", "role", "family", "branch", "against"),
@@ -38,7 +44,7 @@ def to_tidy(reviewed: Sequence[Reviewed]) -> str:
             "claim_p_holm": claim.p_holm,
         }
         rows += [of_claim | _compared_values(each) for each in (*claim.contrasts, *claim.controls)]
-        rows += [of_claim | _measured_values(row, found) for row, found in claim.measured]
+        rows += [of_claim | _measured_values(each.row, each.found) for each in claim.measured]
     return to_csv(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
@@ -92,12 +98,12 @@ def _measured_values(row: ContrastRow, found: Ratios | None) -> dict[str, object
 
 def to_markdown(reviewed: Sequence[Reviewed], scale: str) -> str:
     """The verdicts, then the contrasts of each claim and what could overturn it."""
-    return grids.to_markdown(sheet(reviewed, scale))
+    return sheets.to_markdown(sheet(reviewed, scale))
 
 
-def sheet(reviewed: Sequence[Reviewed], scale: str) -> GridSheet:
+def sheet(reviewed: Sequence[Reviewed], scale: str) -> Sheet:
     """What :func:`to_markdown` writes, in no spelling yet."""
-    return GridSheet(
+    return Sheet(
         name="claims",
         title="What holds of the paper's claims",
         caption=_caption(reviewed, scale),
@@ -134,32 +140,32 @@ def _verdicts(reviewed: Sequence[Reviewed]) -> Grid:
 def _verdict_row(claim: Reviewed) -> list[Entry]:
     statement = words(f"{claim.row.claim}. {claim.row.statement}")
     if claim.deciding is None:
-        measured = [ratio_words(found) for _, found in claim.measured]
-        shown = _lines([say.contrast_name(row) for row, _ in claim.measured])
-        return [statement, _bold(say.BY_ALGEBRA), shown, missing(), _lines(measured), missing()]
+        measured = [ratio_words(each.found) for each in claim.measured]
+        shown = _lines([each.name for each in claim.measured])
+        return [
+            statement,
+            emphasised(say.BY_ALGEBRA),
+            shown,
+            missing(),
+            _lines(measured),
+            missing(),
+        ]
     deciding = claim.deciding
-    verdict = [say.support_words(claim)]
+    support = [say.support_words(claim)]
     if claim.conclusion is not None and claim.conclusion.verdict in STATEMENTS:
-        verdict.append("clear after Holm" if claim.clear else "not clear after Holm")
+        support.append("clear after Holm" if claim.clear else "not clear after Holm")
     return [
         statement,
         Entry(
-            f"{_bold(say.verdict_words(claim)).markdown}<br>{_lines(verdict).markdown}",
-            _lines([say.verdict_words(claim), *verdict]).latex,
-            pages.lines([_bold(say.verdict_words(claim)).html, _lines(verdict).html]),
+            f"{emphasised(say.verdict_words(claim)).markdown}<br>{_lines(support).markdown}",
+            _lines([say.verdict_words(claim), *support]).latex,
+            pages.lines([emphasised(say.verdict_words(claim)).html, _lines(support).html]),
         ),
-        words(say.contrast_name(deciding.row)),
+        words(deciding.name),
         _lines(say.rival_words(claim.controls)),
         words(say.effect_words(deciding)),
         words(say.paper_words(deciding.row, deciding.paper)),
     ]
-
-
-def _bold(text: str) -> Entry:
-    plain = words(text)
-    return Entry(
-        f"**{plain.markdown}**", rf"\textbf{{{plain.latex}}}", Html(f"<b>{plain.html}</b>")
-    )
 
 
 def _lines(parts: Sequence[str]) -> Entry:
@@ -178,8 +184,8 @@ def _details(claim: Reviewed) -> list[Grid]:
     if claim.conclusion is None:
         columns = ("Measured", "Over problems where it is defined", "Seeds × problems")
         rows = [
-            [*map(words, (say.contrast_name(row), ratio_words(found), _ratio_size(found)))]
-            for row, found in claim.measured
+            [words(each.name), words(ratio_words(each.found)), words(_ratio_size(each.found))]
+            for each in claim.measured
         ]
         return [Grid(title, [*map(words, columns)], rows)]
     grids = [_contrasts(title, claim.contrasts)]
@@ -199,7 +205,7 @@ def _contrasts(heading: str, compared: Sequence[Compared]) -> Grid:
         if controls:
             verdict = f"{say.OF_RIVALS[each.judgement.verdict]}: {each.row.rival}"
         cells = (
-            say.contrast_name(each.row),
+            each.name,
             verdict,
             say.CLAIMED[each.row.claimed],
             say.effect_words(each),

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 
 from compute_aligned.claims.review import Compared, PaperEffect, Reviewed
-from compute_aligned.config import study
 from compute_aligned.config.sheets import ContrastRow
-from compute_aligned.method.metrics import metric_of
 from compute_aligned.method.verdicts import EQUAL_WITHIN, Verdict
 from compute_aligned.paper.captions import count
-from compute_aligned.paper.panels import MISSING
+from compute_aligned.paper.sheets import MISSING
 
 BY_ALGEBRA = "holds by algebra"
 # of a control: what its verdict says of the rival explanation
@@ -19,26 +17,6 @@ OF_RIVALS = {
     Verdict.NOT_RUN: "not run",
 }
 CLAIMED = {"above": "> 0", "below": "< 0", "equal": f"within ±{EQUAL_WITHIN:g}"}
-
-
-def contrast_name(row: ContrastRow) -> str:
-    """What is subtracted from what: ``Pass@4 − Cross-entropy, pass@64``."""
-    labels = study.labels_of(row.family)
-    sides = [labels.get(branch, branch) for branch in row.models]
-    if row.level is not None:
-        sides.append(f"{row.level:g}")
-    return f"{' − '.join(sides)}, {metric_name(row)}"
-
-
-def metric_name(row: ContrastRow) -> str:
-    """The metric at its budget."""
-    match row.metric:
-        case "aggregation_gain@k":
-            return f"maj@{row.budget} − pass@1"
-        case "rho":
-            return f"rho at n = {row.budget}"
-        case _:
-            return metric_of(row.metric).at(row.budget)
 
 
 def number(row: ContrastRow, value: float, sign: str = "") -> str:

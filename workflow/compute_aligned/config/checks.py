@@ -8,48 +8,40 @@ import json
 
 from pydantic import BaseModel
 
-from compute_aligned.config import study
 from compute_aligned.config.claims import contrast_sheet, rows_at
+from compute_aligned.config.reading import ROOT, sheet_file
 from compute_aligned.config.scales import Family, Run, Scale
 from compute_aligned.config.settings import budgets_up_to
 from compute_aligned.config.sheets import BranchRow, ClaimRow, ContrastRow, PaperItem
-from compute_aligned.config.study import (
-    ROOT,
-    branch_training,
-    branches_of,
-    read_branches,
-    read_paper_items,
-    read_scale,
-    sheet_file,
-)
+from compute_aligned.config.study import Experiment, Study
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.parsing import near
 from compute_aligned.method.metrics import METRICS
 
 
-def check_claims(scale: str) -> None:
+def check_claims(study: Study) -> None:
     """Check both sheets, and that the scale's families compute what the claims are about.
 
     Raises:
         InputError: As :func:`read_claims`; or a metric or budget is not computed at this scale.
 
     """
-    for row in rows_at(scale):
-        family = study.read_family(scale, row.family)
+    for row in rows_at(study):
+        family = study.experiment(row.family).settings
         where = f"{contrast_sheet()}: {row.claim} {row.family} {row.branch}"
         missing = [metric for metric in row.metrics if metric not in family.metrics]
         if missing:
             raise InputError(
                 where,
                 f"{row.metric} needs {missing[0]}, which family {row.family} does not compute at "
-                f"scale {scale}",
+                f"scale {study.scale}",
                 f"choose from {', '.join(family.metrics)}, or add it to the family's metrics",
             )
         scored = budgets_up_to(family.sampling.num_samples)
         if row.metrics and row.budget not in scored:
             raise InputError(
                 where,
-                f"the budget {row.budget} is not computed by family {row.family} at scale {scale}",
+                f"the budget {row.budget} is not computed by family {row.family} at scale "
+                f"{study.scale}",
                 f"choose from {', '.join(map(str, scored))}",
             )
 
@@ -68,47 +60,30 @@ SCHEMAS: dict[str, type[BaseModel]] = {
 }
 
 
-def check(run: Run) -> None:
-    """Check what a run will use before anything starts: its scale, both sheets, the strategies.
+def check(study: Study) -> None:
+    """Check what a run will use before anything starts: its items, the strategies, the metrics.
 
     Raises:
         InputError: Something in them is wrong, or does not go together.
 
     """
-    families = read_scale(run.scale).families
-    for family in families:
-        _check_branches(run.scale, family)
-    for item in read_paper_items().values():
-        if item.family in families:
-            _check_item(item, families[item.family], run.scale)
+    for item in study.items.values():
+        if item.measured and item.family in study.experiments:
+            _check_item(item, study.experiment(item.family))
     if importlib.util.find_spec("torch") is not None:
         # else Snakemake is alone, its jobs in conda environments: each checks its own strategy
-        _check_strategies()
-        for name, settings in families.items():
-            _check_metrics(f"{run.scale}.yaml: families.{name}.metrics", settings)
+        _check_strategies(study)
+        for name, settings in study.settings.families.items():
+            _check_metrics(f"{study.scale}.yaml: families.{name}.metrics", settings)
 
 
-def _check_branches(scale: str, family: str) -> None:
-    path = sheet_file("branches")
-    if not branches_of(family):
-        known = dict.fromkeys(f for f, _ in read_branches())
-        raise InputError(
-            path,
-            f"family {family!r} has no branches{near(family, known)}",
-            "add a row for each of its branches, one of them with role baseline",
-        )
-    for branch in branches_of(family):
-        branch_training(scale, family, branch)
-
-
-def _check_item(item: PaperItem, family: Family, scale: str) -> None:
-    where = f"{sheet_file('paper_items')}: {item.item}"
-    if not item.measured:
-        return
+def _check_item(item: PaperItem, experiment: Experiment) -> None:
+    where, family = f"{sheet_file('paper_items')}: {item.item}", experiment.settings
     if item.metric not in family.metrics:
         raise InputError(
             where,
-            f"metric {item.metric} is not computed by family {item.family} at scale {scale}",
+            f"metric {item.metric} is not computed by family {item.family} at scale "
+            f"{experiment.scale}",
             f"choose from {', '.join(family.metrics)}, or add it to the family's metrics",
         )
     scored = budgets_up_to(family.sampling.num_samples)
@@ -117,15 +92,15 @@ def _check_item(item: PaperItem, family: Family, scale: str) -> None:
         raise InputError(
             where,
             f"not all of the budgets {', '.join(map(str, within or item.budgets))} are computed by "
-            f"family {item.family} at scale {scale}",
+            f"family {item.family} at scale {experiment.scale}",
             f"choose from {', '.join(map(str, scored))}, or change the family's num_samples",
         )
 
 
-def _check_strategies() -> None:
+def _check_strategies(study: Study) -> None:
     from compute_aligned.method.strategy_text import parse_strategy
 
-    for (family, branch), row in read_branches().items():
+    for (family, branch), row in study.rows.items():
         try:
             strategy = parse_strategy(row.strategy)
             if row.weight_form != "-":

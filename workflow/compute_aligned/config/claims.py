@@ -8,9 +8,10 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from compute_aligned.config import study
 from compute_aligned.config.fingerprints import fingerprint
-from compute_aligned.config.sheets import ClaimRow, ContrastRow
+from compute_aligned.config.reading import REPORTED, read_branches, sheet_file
+from compute_aligned.config.sheets import WARMUP, ClaimRow, ContrastRow
+from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near, read_sheet
 
@@ -54,12 +55,12 @@ def read_claims() -> dict[str, Claim]:
 
 
 def _claim_sheet() -> Path:
-    return study.CONFIG / "claims.tsv"
+    return sheet_file("claims")
 
 
 def contrast_sheet() -> Path:
     """The file that holds what must hold for a claim."""
-    return study.CONFIG / "claim_contrasts.tsv"
+    return sheet_file("claim_contrasts")
 
 
 def _titles() -> dict[str, tuple[str, ClaimRow]]:
@@ -103,7 +104,7 @@ def _check_names(row: ContrastRow, known: dict[str, list[str]], where: str) -> N
         raise InputError(where, problem, f"choose one of: {', '.join(known)}")
     branches = known[row.family]
     for branch in row.models:
-        if branch not in [*branches, study.WARMUP]:
+        if branch not in [*branches, WARMUP]:
             problem = f"family {row.family!r} has no branch {branch!r}{near(branch, branches)}"
             raise InputError(where, problem, f"choose one of: {', '.join(branches)}, warmup")
 
@@ -111,7 +112,7 @@ def _check_names(row: ContrastRow, known: dict[str, list[str]], where: str) -> N
 def _known_branches() -> dict[str, list[str]]:
     """The branches of every family: ours, and those that only the paper has trained."""
     known: dict[str, list[str]] = {}
-    for family, branch in [*study.read_branches(), *_reported_branches()]:
+    for family, branch in [*read_branches(), *_reported_branches()]:
         branches = known.setdefault(family, [])
         if branch not in branches:
             branches.append(branch)
@@ -120,34 +121,32 @@ def _known_branches() -> dict[str, list[str]]:
 
 def _reported_branches() -> list[tuple[str, str]]:
     """The families and branches of ``paper_reported.csv``."""
-    with (study.CONFIG / "paper_reported.csv").open(encoding="utf-8", newline="") as lines:
+    with REPORTED.open(encoding="utf-8", newline="") as lines:
         return [(row["family"], row["branch"]) for row in csv.DictReader(lines)]
 
 
 # --- at a scale -----------------------------------------------------------------------------
 
 
-def runs_at(scale: str, row: ContrastRow) -> bool:
+def runs_at(study: Study, row: ContrastRow) -> bool:
     """Whether a scale has what a contrast needs: its family, its branches, enough samples."""
-    families = study.read_scale(scale).families
-    if row.family not in families:
+    experiment = study.experiments.get(row.family)
+    if experiment is None or not set(row.models) <= set(experiment.models):
         return False
-    if not set(row.models) <= set(study.models_of(row.family)):
-        return False
-    return row.metric == "rho" or row.budget <= families[row.family].sampling.num_samples
+    return row.metric == "rho" or row.budget <= experiment.settings.sampling.num_samples
 
 
-def rows_at(scale: str) -> list[ContrastRow]:
+def rows_at(study: Study) -> list[ContrastRow]:
     """The contrasts that a scale runs, of all claims."""
-    return [row for claim in read_claims().values() for row in claim.rows if runs_at(scale, row)]
+    return [row for claim in read_claims().values() for row in claim.rows if runs_at(study, row)]
 
 
-def families_at(scale: str) -> list[str]:
+def families_at(study: Study) -> list[str]:
     """The families whose outcomes the claims are judged on."""
-    return list(dict.fromkeys(row.family for row in rows_at(scale) if row.metrics))
+    return list(dict.fromkeys(row.family for row in rows_at(study) if row.metrics))
 
 
-def families_by_sample(scale: str) -> list[str]:
+def families_by_sample(study: Study) -> list[str]:
     """The families of which single samples are needed, not only the outcomes of problems.
 
     Samples are what rho is made from, and a family that has one prompt only.
@@ -155,19 +154,14 @@ def families_by_sample(scale: str) -> list[str]:
     return list(
         dict.fromkeys(
             row.family
-            for row in rows_at(scale)
-            if row.metric == "rho" or is_pool(scale, row.family)
+            for row in rows_at(study)
+            if row.metric == "rho" or study.experiment(row.family).is_pool
         )
     )
 
 
-def is_pool(scale: str, family: str) -> bool:
-    """Whether a family is evaluated on one prompt, so that its samples are all there is."""
-    return study.read_family(scale, family).problems.test == 1
-
-
-def claims_fingerprint(scale: str) -> str:
+def claims_fingerprint(study: Study) -> str:
     """What the verdicts depend on, besides outcomes, scores and the paper's numbers."""
     rows = [row for claim in read_claims().values() for row in (claim.row, *claim.rows)]
-    labels = [label for family in families_at(scale) for label in study.labels_of(family).values()]
+    labels = [label for family in families_at(study) for label in study.labels(family).values()]
     return fingerprint(*rows, *labels)

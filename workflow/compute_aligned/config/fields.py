@@ -87,11 +87,9 @@ def _metric_schema(*others: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": rf"^({names}|{_STRATEGY})$"})
 
 
-_OF_ITEMS, _OF_CONTRASTS = ("all", "weight", "-"), ("aggregation_gain@k", "rho")
+_OF_CONTRASTS = ("aggregation_gain@k", "rho")
 MetricName = Annotated[str, AfterValidator(_metric), _metric_schema()]
-ItemMetric = Annotated[
-    str, AfterValidator(lambda value: _metric(value, *_OF_ITEMS)), _metric_schema(*_OF_ITEMS)
-]
+ItemMetric = Annotated[str, AfterValidator(lambda value: _metric(value, "-")), _metric_schema("-")]
 ContrastMetric = Annotated[
     str,
     AfterValidator(lambda value: _metric(value, *_OF_CONTRASTS)),

@@ -8,9 +8,10 @@ import json
 
 from pydantic import BaseModel
 
-from compute_aligned.config import study
 from compute_aligned.config.scales import Run
 from compute_aligned.config.settings import Sft
+from compute_aligned.config.sheets import WARMUP
+from compute_aligned.config.study import Experiment, Study
 
 
 def fingerprint(*settings: BaseModel | str | int | None) -> str:
@@ -19,42 +20,40 @@ def fingerprint(*settings: BaseModel | str | int | None) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def training_fingerprint(scale: str, family: str, branch: str) -> str:
+def training_fingerprint(experiment: Experiment, model: str) -> str:
     """What the training of a warm-up or a branch depends on, besides its input files."""
-    precision = study.read_scale(scale).dtype
-    settings = study.read_family(scale, family)
-    if branch == study.WARMUP:
-        return fingerprint(settings.model, settings.warmup, settings.problems.target, precision)
-    row = study.read_branch(family, branch)
-    training = study.branch_training(scale, family, branch)
+    settings, dtype = experiment.settings, experiment.dtype
+    if model == WARMUP:
+        return fingerprint(settings.model, settings.warmup, settings.problems.target, dtype)
+    branch = experiment.branch(model)
     # what a completion is measured by: the text to write, or who grades it
-    measure = settings.problems.target if isinstance(training, Sft) else settings.grader
-    return fingerprint(training, measure, precision, row.strategy, row.weight_form)
+    measure = settings.problems.target if isinstance(branch.training, Sft) else settings.grader
+    row = branch.row
+    return fingerprint(branch.training, measure, dtype, row.strategy, row.weight_form)
 
 
-def sampling_fingerprint(scale: str, family: str, engine: str) -> str:
+def sampling_fingerprint(experiment: Experiment, engine: str) -> str:
     """What the samples of a family depend on, besides the models."""
-    return fingerprint(
-        study.read_family(scale, family).sampling, engine, study.read_scale(scale).dtype
-    )
+    return fingerprint(experiment.settings.sampling, engine, experiment.dtype)
 
 
-def scoring_fingerprint(scale: str, family: str) -> str:
+def scoring_fingerprint(experiment: Experiment) -> str:
     """What scores depend on, besides the samples."""
-    settings = study.read_family(scale, family)
+    settings = experiment.settings
     return fingerprint(settings.grader, settings.reward, *settings.metrics)
 
 
-def item_fingerprint(item: str) -> str:
+def item_fingerprint(study: Study, item: str) -> str:
     """What a table or figure depends on, besides the scores."""
-    row = study.read_paper_item(item)
+    row = study.row(item)
     if row.analytic:
-        return fingerprint(row, *study.strategies_in_use())
-    return fingerprint(row, study.baseline_of(row.family), *study.labels_of(row.family).values())
+        return fingerprint(row, *study.strategies)
+    experiment = study.experiment(row.family)
+    return fingerprint(row, experiment.baseline, *experiment.labels.values())
 
 
-def description_fingerprint(run: Run, scale: str) -> str:
+def description_fingerprint(run: Run, study: Study) -> str:
     """What the description of a run depends on, besides provenance."""
     # how fast the machine is decides no result, and is not described
-    settings = study.read_scale(scale).model_copy(update={"throughput": None})
-    return fingerprint(settings, *study.read_branches().values(), *(run.seeds or ()), run.engine)
+    settings = study.settings.model_copy(update={"throughput": None})
+    return fingerprint(settings, *study.rows.values(), *(run.seeds or ()), run.engine)

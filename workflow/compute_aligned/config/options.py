@@ -27,6 +27,7 @@ Steps = Annotated[
     list[str] | None,
     typer.Option(help="BRANCH=FILE, once a branch and seed, for items about the training."),
 ]
+Reported = Annotated[Path, typer.Option(help="The paper's own numbers.")]
 Device = Annotated[
     settings.Device | None, typer.Option(help="Where to compute; default: the scale's device.")
 ]

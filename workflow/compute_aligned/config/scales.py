@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from compute_aligned.config.fields import Distinct, MetricName, Name, Seeds, Settings, Throughput
 from compute_aligned.config.models import Model, ScratchModel
 from compute_aligned.config.settings import (
+    ANSWER,
     Device,
     Engine,
     Length,
@@ -17,7 +18,7 @@ from compute_aligned.config.settings import (
     Sft,
 )
 from compute_aligned.config.sources import HubSource, JsonlSource, Source
-from compute_aligned.method.metrics import METRICS, metric_of
+from compute_aligned.method.metrics import METRICS, Needs, metric_of
 
 
 class Family(Settings):
@@ -71,13 +72,17 @@ class Family(Settings):
     @property
     def reward(self) -> RewardName:
         """What completions are measured by; families without RL have answers."""
-        return "answer" if self.rl is None else self.rl.reward
+        return ANSWER if self.rl is None else self.rl.reward
+
+    @property
+    def gives(self) -> Needs:
+        """What its samples are graded as: right and wrong answers, or rewards."""
+        return "answers" if self.reward == ANSWER else "rewards"
 
     @model_validator(mode="after")
     def _metrics_are_those_of_the_reward(self) -> "Family":
-        needs = "answers" if self.reward == "answer" else "rewards"
-        if any(metric_of(name).needs != needs for name in self.metrics):
-            known = [name for name, metric in METRICS.items() if metric.needs == needs]
+        if any(metric_of(name).needs != self.gives for name in self.metrics):
+            known = [name for name, metric in METRICS.items() if metric.needs == self.gives]
             raise ValueError(f"with reward {self.reward} the metrics are {' and '.join(known)}")
         return self
 

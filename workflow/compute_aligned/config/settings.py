@@ -34,6 +34,7 @@ from compute_aligned.config.fields import (
 Engine = Literal["vllm", "transformers"]
 Device = Literal["cpu", "cuda"]
 RewardName = Literal["answer", "protein_unconditional", "protein_conditional"]
+ANSWER: RewardName = "answer"  # the one by which completions are right or wrong
 
 # --- problems -------------------------------------------------------------------------------
 
@@ -211,7 +212,7 @@ class Rl(Settings):
     @model_validator(mode="after")
     def _rewards_without_answers_are_not_counted(self) -> "Rl":
         counts = self.success_estimate == "smoothed_success" or self.all_wrong_penalty
-        if counts and self.reward != "answer":
+        if counts and self.reward != ANSWER:
             raise ValueError(
                 "smoothed_success and all_wrong_penalty count right answers, and with reward "
                 f"{self.reward} there are none"

@@ -38,6 +38,8 @@ def _assignments(cell: Any) -> Any:
     return assigned
 
 
+WARMUP = "warmup"  # the id under which the warm-up model is sampled, scored and shown
+DASH = "-"  # what a cell says that has nothing to say
 NameOrDash = Annotated[str, Field(pattern=r"^(-|[a-z][a-z0-9_]*)$")]
 
 
@@ -80,24 +82,16 @@ class PaperItem(Settings):
     """A row of ``config/paper_items.tsv``: a table or figure of the paper.
 
     ``branches`` and ``budgets`` are words separated by blanks. An analytic item, which needs the
-    strategies and no training, has ``-`` for its family, branches, metric and budgets. One that
-    shows the samples themselves has ``-`` for its metric and budgets; one that shows how training
-    went has the metric ``weight``, one that shows all metrics ``all``. ``reported`` names the
-    families of ``config/paper_reported.csv`` that the paper's values of the metric come from.
+    strategies and no training, has ``-`` for its family, branches, metric and budgets. Metric and
+    budgets are ``-`` for a form that does not show one metric. ``reported`` names the families of
+    ``config/paper_reported.csv`` that the paper's values of the metric come from.
     """
 
     item: Name
     output: Literal["table", "figure"]
     form: Name
     family: NameOrDash
-    branches: Annotated[
-        tuple[Name, ...],
-        Field(min_length=1),
-        Words,
-        Distinct,
-        DashIsNone,
-        _cell_of("[a-z][a-z0-9_]*"),
-    ]
+    branches: Names
     metric: ItemMetric
     budgets: Annotated[
         tuple[PositiveInt, ...],
@@ -113,37 +107,16 @@ class PaperItem(Settings):
     @property
     def analytic(self) -> bool:
         """Whether it is made from the strategies alone."""
-        return self.family == "-"
-
-    @property
-    def of_samples(self) -> bool:
-        """Whether it shows the samples themselves, not a metric of them."""
-        return not self.analytic and self.metric == "-"
-
-    @property
-    def of_training(self) -> bool:
-        """Whether it shows the weights that training gave, not samples."""
-        return self.metric == "weight"
-
-    @property
-    def of_all_metrics(self) -> bool:
-        """Whether it shows all metrics of its family side by side."""
-        return self.metric == "all"
+        return self.family == DASH
 
     @property
     def measured(self) -> bool:
         """Whether it shows one metric, at some budgets."""
-        others = (self.analytic, self.of_samples, self.of_training, self.of_all_metrics)
-        return not any(others)
-
-    @property
-    def needs_scores(self) -> bool:
-        """Whether outcomes of problems are not enough: it needs every sample's reward."""
-        return self.of_samples or (self.measured and metric_of(self.metric).needs == "rewards")
+        return self.metric != DASH
 
     @model_validator(mode="after")
     def _measures_something_unless_analytic(self) -> "PaperItem":
-        cells = {"branches": self.branches, "metric": self.metric != "-", "budgets": self.budgets}
+        cells = {"branches": self.branches, "metric": self.measured, "budgets": self.budgets}
         for column, content in cells.items():
             if content and self.analytic:
                 raise ValueError(f"the family is -, so {column} has to be - too")
@@ -152,13 +125,13 @@ class PaperItem(Settings):
         if self.measured != bool(self.budgets):
             raise ValueError("metric and budgets go together: both are -, or neither")
         if self.reported and not self.measured:
-            raise ValueError(f"metric is {self.metric}, and the paper reports none: write - there")
+            raise ValueError("metric is -, and the paper reports none of it: write - in reported")
         return self
 
 
 # --- where branches start --------------------------------------------------------------------
 
-FROM_WARMUP = "-"  # what the column start says for the warm-up
+FROM_WARMUP = DASH  # what the column start says for the warm-up
 
 
 def check_starts(rows: Mapping[str, BranchRow], sheet: Path) -> None:
@@ -201,7 +174,6 @@ def _circle(branch: str, rows: Mapping[str, BranchRow]) -> list[str]:
 
 # --- claims ----------------------------------------------------------------------------------
 
-DASH = "-"
 ClaimId = Annotated[str, Field(pattern=r"^C[1-9][0-9]*[a-z]?$")]
 
 

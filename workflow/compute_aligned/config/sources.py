@@ -145,3 +145,8 @@ Source = Annotated[
         "generated:protein_sequences, reasoning_gym:<task>, jsonl:<path> or hub:<data set>",
     ),
 ]
+
+
+def local_files(source: Source) -> list[str]:
+    """The local file that a source reads, if it reads one."""
+    return [source.source.removeprefix("jsonl:")] if isinstance(source, JsonlSource) else []

@@ -1,248 +1,244 @@
-"""The one reading of the configuration: the run, the scales, the sheets.
+"""A scale with its sheets, resolved once: what every step is told of its experiment.
 
-Everything else asks this module; nothing else opens a file under ``config/``. Each mistake becomes
-an :class:`~compute_aligned.files.errors.InputError` that names the file, the key and the remedy.
+:func:`read_study` checks all of it. A step looks up its experiment or item there and passes that
+on, so that nothing further down reads the configuration.
 """
 
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
 
 from compute_aligned.config.models import PretrainedModel
+from compute_aligned.config.reading import (
+    CONFIG,
+    chosen,
+    read_branches,
+    read_items,
+    read_scale,
+    scale_file,
+    sheet_file,
+)
 from compute_aligned.config.scales import Family, Run, Scale
 from compute_aligned.config.settings import Rl, Sft
-from compute_aligned.config.sheets import FROM_WARMUP, BranchRow, PaperItem, check_starts
-from compute_aligned.config.sources import JsonlSource, Source
+from compute_aligned.config.sheets import FROM_WARMUP, WARMUP, BranchRow, PaperItem
+from compute_aligned.config.sources import Source
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.parsing import near, read_sheet, read_yaml, validated
+from compute_aligned.files.parsing import near, validated
 
-ROOT = Path(__file__).resolve().parents[3]
-CONFIG = ROOT / "config"
-WARMUP = "warmup"  # the id under which the warm-up model is sampled, scored and shown
 WARMUP_LABEL = "Warm-up"
-Entry = TypeVar("Entry")
 
 
-def read_run(overrides: dict[str, Any] | None = None) -> Run:
-    """Read ``config/config.yaml``, with the values of ``snakemake --config`` laid over it."""
-    path = CONFIG / "config.yaml"
-    content = read_yaml(path)
-    run = validated(Run, content, path)
-    given = {key: _whole_numbers(value) for key, value in (overrides or {}).items()}
-    return validated(Run, content | given, "--config") if given else run
+@dataclass(frozen=True)
+class Branch:
+    """A branch: its row, and its family's ``sft`` or ``rl`` with the row's overrides laid over."""
+
+    row: BranchRow
+    training: Sft | Rl
 
 
-def _whole_numbers(value: Any) -> Any:
-    """A list with its whole numbers as such: Snakemake reads ``--config 'seeds=[0]'`` as text."""
-    if not isinstance(value, list):
-        return value
-    return [int(item) if isinstance(item, str) and item.isdecimal() else item for item in value]
+@dataclass(frozen=True)
+class Experiment:
+    """A family at a scale: its settings, and the branches that are trained from its warm-up.
+
+    Attributes:
+        scale: The scale's name.
+        family: The family's name.
+        settings: What the scale's file says of the family.
+        dtype: What models compute in.
+        branches: By their ids, in the order of ``config/branches.tsv``.
+
+    """
+
+    scale: str
+    family: str
+    settings: Family
+    dtype: str
+    branches: Mapping[str, Branch]
+
+    @property
+    def models(self) -> list[str]:
+        """The ids of all models that are sampled: the warm-up, then the branches."""
+        return [WARMUP, *self.branches]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Model id to what a reader sees."""
+        return {WARMUP: WARMUP_LABEL} | {b: each.row.label for b, each in self.branches.items()}
+
+    @property
+    def baseline(self) -> str:
+        """The branch that every gain is taken over."""
+        return next(b for b, each in self.branches.items() if each.row.role == "baseline")
+
+    @property
+    def baseline_label(self) -> str:
+        """What a reader sees of it."""
+        return self.labels[self.baseline]
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether rewards are measured on one prompt, so that its samples are all there is."""
+        return self.settings.problems.test == 1 and self.settings.gives == "rewards"
+
+    def branch(self, name: str) -> Branch:
+        """One of the branches.
+
+        Raises:
+            InputError: There is no such branch.
+
+        """
+        problem = f"family {self.family!r} has no branch {name!r}"
+        return chosen(self.branches, name, "config/branches.tsv", problem)
+
+    def start_of(self, name: str) -> str:
+        """The id of the model that a branch is trained from: the warm-up's, or another branch's."""
+        start = self.branch(name).row.start
+        return WARMUP if start == FROM_WARMUP else start
+
+    def seeds_in(self, run: Run) -> tuple[int, ...]:
+        """The run's own seeds if it was given any, else those of the family."""
+        return run.seeds or self.settings.seeds
 
 
-def _scale_file(name: str) -> Path:
-    return CONFIG / "scales" / f"{name}.yaml"
+@dataclass(frozen=True)
+class Item:
+    """A table or figure of an experiment: its row of ``config/paper_items.tsv``, and of what."""
+
+    row: PaperItem
+    experiment: Experiment
+
+    @property
+    def models(self) -> list[str]:
+        """The ids of the models that it shows: the warm-up, then its branches."""
+        return [WARMUP, *self.row.branches]
 
 
-def sheet_file(name: str) -> Path:
-    """The file of a sheet in ``config/``."""
-    return CONFIG / f"{name}.tsv"
+@dataclass(frozen=True)
+class Study:
+    """A scale, with every sheet.
 
+    Attributes:
+        scale: Its name.
+        settings: What its file says.
+        experiments: By family, in the file's order.
+        rows: Of all branches of the sheet, those of families that the scale lacks too.
+        items: All rows of ``config/paper_items.tsv`` by their names.
 
-def _chosen(known: Mapping[str, Entry], name: str, where: Path, problem: str) -> Entry:
-    """The entry of that name; without one, an error that lists the names there are."""
-    if name not in known:
-        choice = f"choose one of: {', '.join(known) or 'none'}{near(name, known)}"
-        raise InputError(where, problem, choice)
-    return known[name]
+    """
+
+    scale: str
+    settings: Scale
+    experiments: Mapping[str, Experiment]
+    rows: Mapping[tuple[str, str], BranchRow]
+    items: Mapping[str, PaperItem]
+
+    def experiment(self, family: str) -> Experiment:
+        """The experiment of a family; it is an error if the scale has none."""
+        problem = f"there is no family {family!r} at this scale"
+        return chosen(self.experiments, family, scale_file(self.scale), problem)
+
+    def source(self, name: str) -> Source:
+        """One of the sources of raw problems; it is an error if there is none of that name."""
+        problem = f"there is no source {name!r} at this scale"
+        return chosen(self.settings.sources, name, scale_file(self.scale), problem)
+
+    def checkpoint(self, name: str) -> PretrainedModel:
+        """One of the checkpoints that families start from, by its name as a file."""
+        models = [family.model for family in self.settings.families.values()]
+        known = {m.checkpoint: m for m in models if isinstance(m, PretrainedModel)}
+        problem = f"no family starts from a checkpoint {name!r} at this scale"
+        return chosen(known, name, scale_file(self.scale), problem)
+
+    def row(self, item: str) -> PaperItem:
+        """The row of a table or figure; it is an error if there is none of that name."""
+        return chosen(self.items, item, sheet_file("paper_items"), f"there is no item {item!r}")
+
+    def item(self, name: str) -> Item:
+        """A table or figure that is made from an experiment."""
+        row = self.row(name)
+        return Item(row, self.experiment(row.family))
+
+    def shown(self, output: str) -> list[str]:
+        """The tables, or the figures, that are analytic or of one of the experiments."""
+        return [
+            name
+            for name, row in self.items.items()
+            if row.output == output and (row.analytic or row.family in self.experiments)
+        ]
+
+    @property
+    def families_shown(self) -> list[str]:
+        """The families that some table or figure shows; others are not run."""
+        shown = {row.family for row in self.items.values()}
+        return [family for family in self.experiments if family in shown]
+
+    @property
+    def strategies(self) -> list[str]:
+        """The strategies of all branches as their rows spell them, each once."""
+        return list(dict.fromkeys(row.strategy for row in self.rows.values()))
+
+    def labels(self, family: str) -> dict[str, str]:
+        """Model id to what a reader sees, of any family in the sheet."""
+        rows = {b: row.label for (f, b), row in self.rows.items() if f == family}
+        return {WARMUP: WARMUP_LABEL} | rows
 
 
 @functools.cache
-def read_scale(name: str) -> Scale:
-    """Read and check ``config/scales/{name}.yaml``.
+def read_study(scale: str, folder: Path = CONFIG) -> Study:
+    """Read a scale and the sheets, and resolve how every branch is trained.
+
+    Args:
+        scale: A file of ``config/scales/``, without ``.yaml``.
+        folder: The configuration.
 
     Raises:
-        InputError: The file is missing, is no YAML, or holds a key or value that is not allowed.
+        InputError: A file or sheet is wrong, a family has no branches, or a branch cannot be
+            trained as its row says.
 
     """
-    paths = {path.stem: path for path in sorted((CONFIG / "scales").glob("*.yaml"))}
-    path = _chosen(paths, name, _scale_file(name), f"there is no scale {name!r}")
-    return validated(Scale, read_yaml(path), path)
+    settings, rows = read_scale(scale, folder), read_branches(folder)
+    experiments = {
+        name: Experiment(
+            scale, name, family, settings.dtype, _branches(scale, name, family, rows, folder)
+        )
+        for name, family in settings.families.items()
+    }
+    return Study(scale, settings, experiments, rows, read_items(folder))
 
 
-def read_family(scale: str, family: str) -> Family:
-    """The settings of one family at one scale."""
-    problem = f"there is no family {family!r} at this scale"
-    return _chosen(read_scale(scale).families, family, _scale_file(scale), problem)
+def _branches(
+    scale: str,
+    name: str,
+    family: Family,
+    rows: Mapping[tuple[str, str], BranchRow],
+    folder: Path,
+) -> dict[str, Branch]:
+    sheet = sheet_file("branches", folder)
+    found = {
+        branch: Branch(row, _training(family, row, sheet, scale_file(scale, folder)))
+        for (of, branch), row in rows.items()
+        if of == name
+    }
+    if not found:
+        known = dict.fromkeys(of for of, _ in rows)
+        raise InputError(
+            sheet,
+            f"family {name!r} has no branches{near(name, known)}",
+            "add a row for each of its branches, one of them with role baseline",
+        )
+    return found
 
 
-def read_source(scale: str, source: str) -> Source:
-    """One of a scale's sources of raw problems."""
-    problem = f"there is no source {source!r} at this scale"
-    return _chosen(read_scale(scale).sources, source, _scale_file(scale), problem)
-
-
-def read_checkpoint(scale: str, checkpoint: str) -> PretrainedModel:
-    """One of the checkpoints that a scale's families start from, by its name as a file."""
-    models = [family.model for family in read_scale(scale).families.values()]
-    known = {m.checkpoint: m for m in models if isinstance(m, PretrainedModel)}
-    problem = f"no family starts from a checkpoint {checkpoint!r} at this scale"
-    return _chosen(known, checkpoint, _scale_file(scale), problem)
-
-
-def local_files(source: Source) -> list[str]:
-    """The local file that a source reads, if it reads one."""
-    return [source.source.removeprefix("jsonl:")] if isinstance(source, JsonlSource) else []
-
-
-@functools.cache
-def read_branches() -> dict[tuple[str, str], BranchRow]:
-    """All rows of ``config/branches.tsv``, keyed by family and branch, in the sheet's order.
-
-    Raises:
-        InputError: A row is wrong, a family has not exactly one baseline, or a branch cannot start
-            where its row says.
-
-    """
-    path = sheet_file("branches")
-    rows: dict[tuple[str, str], BranchRow] = {}
-    for line, row in read_sheet(path, BranchRow):
-        key = (row.family, row.branch)
-        if key in rows or row.branch == WARMUP:
-            raise InputError(
-                f"{path}:{line}",
-                f"branch {row.branch!r} of {row.family!r} is taken",
-                "give every branch of a family a name of its own",
-            )
-        rows[key] = row
-    for family in dict.fromkeys(family for family, _ in rows):
-        baselines = [b for (f, b), row in rows.items() if f == family and row.role == "baseline"]
-        if len(baselines) != 1:
-            raise InputError(
-                path,
-                f"family {family!r} has {len(baselines)} branches with role baseline",
-                "give exactly one of its rows the role baseline",
-            )
-        check_starts({b: row for (f, b), row in rows.items() if f == family}, path)
-    return rows
-
-
-def read_branch(family: str, branch: str) -> BranchRow:
-    """One row of ``config/branches.tsv``."""
-    rows = {b: row for (f, b), row in read_branches().items() if f == family}
-    return _chosen(
-        rows, branch, sheet_file("branches"), f"family {family!r} has no branch {branch!r}"
-    )
-
-
-def branch_training(scale: str, family: str, branch: str) -> Sft | Rl:
-    """How a branch is trained: its family's ``sft`` or ``rl`` with the row's overrides laid over.
-
-    Raises:
-        InputError: The family has no such block at this scale, or an override is no key of it or
-            has a value that is not allowed.
-
-    """
-    settings, row = read_family(scale, family), read_branch(family, branch)
-    where = f"{sheet_file('branches')}: {family} {branch}"
-    block = settings.sft if row.fine_tuned else settings.rl
+def _training(family: Family, row: BranchRow, sheet: Path, scale_path: Path) -> Sft | Rl:
+    """The family's ``sft`` or ``rl`` with a branch's overrides laid over."""
+    where = f"{sheet}: {row.family} {row.branch}"
+    block = family.sft if row.fine_tuned else family.rl
     if block is None:
         asked = "fine-tuning (sft)" if row.fine_tuned else "reinforcement learning (rl)"
         raise InputError(
             where,
             f"weight_form is {row.weight_form}, which is {asked}, and the family has no such block",
-            f"change it (- is sft, log and raw are rl), or add the block in {_scale_file(scale)}",
+            f"change it (- is sft, log and raw are rl), or add the block in {scale_path}",
         )
     return validated(type(block), block.model_dump() | row.overrides, f"{where}: overrides")
-
-
-def branches_trained_by(kind: Literal["sft", "rl"]) -> list[tuple[str, str]]:
-    """Family and branch of every row of the sheet that is fine-tuned, or else trained by RL."""
-    return [key for key, row in read_branches().items() if row.fine_tuned == (kind == "sft")]
-
-
-def start_of(family: str, branch: str) -> str:
-    """The id of the model that a branch is trained from: the warm-up's, or another branch's."""
-    start = read_branch(family, branch).start
-    return WARMUP if start == FROM_WARMUP else start
-
-
-def branches_of(family: str) -> list[str]:
-    """The branch ids of a family, in the sheet's order, without the warm-up."""
-    return [branch for f, branch in read_branches() if f == family]
-
-
-def models_of(family: str) -> list[str]:
-    """Every model that a family samples: the warm-up, then the branches."""
-    return [WARMUP, *branches_of(family)]
-
-
-def strategies_in_use() -> list[str]:
-    """The strategies of ``config/branches.tsv`` as they stand there, each once."""
-    return list(dict.fromkeys(row.strategy for row in read_branches().values()))
-
-
-def baseline_of(family: str) -> str:
-    """The branch id that every contrast of a family is taken against."""
-    rows = read_branches()
-    return next(b for (f, b), row in rows.items() if f == family and row.role == "baseline")
-
-
-def labels_of(family: str) -> dict[str, str]:
-    """Branch id to what a reader sees, the warm-up included."""
-    return {WARMUP: WARMUP_LABEL} | {
-        b: r.label for (f, b), r in read_branches().items() if f == family
-    }
-
-
-@functools.cache
-def read_paper_items() -> dict[str, PaperItem]:
-    """All rows of ``config/paper_items.tsv``, keyed by item.
-
-    Raises:
-        InputError: A row is wrong, or names a branch that its family does not have.
-
-    """
-    path = sheet_file("paper_items")
-    items: dict[str, PaperItem] = {}
-    for line, item in read_sheet(path, PaperItem):
-        if item.item in items:
-            raise InputError(f"{path}:{line}", f"item {item.item!r} is there twice", "rename one")
-        for branch in item.branches:
-            try:
-                read_branch(item.family, branch)
-            except InputError as error:
-                raise InputError(f"{path}:{line}", error.problem, error.remedy) from None
-        items[item.item] = item
-    return items
-
-
-def read_paper_item(name: str) -> PaperItem:
-    """One row of ``config/paper_items.tsv``."""
-    return _chosen(
-        read_paper_items(), name, sheet_file("paper_items"), f"there is no item {name!r}"
-    )
-
-
-def items_at(scale: str, output: str) -> list[str]:
-    """The tables, or the figures, that are analytic or whose family is configured at a scale."""
-    families = read_scale(scale).families
-    return [
-        name
-        for name, item in read_paper_items().items()
-        if item.output == output and (item.analytic or item.family in families)
-    ]
-
-
-# --- how much of a scale a run covers --------------------------------------------------------
-
-
-def seeds_of(run: Run, scale: str, family: str) -> tuple[int, ...]:
-    """The run's own seeds if it was given any, else those of the family."""
-    return run.seeds or read_family(scale, family).seeds
-
-
-def families_shown(scale: str) -> list[str]:
-    """The families of a scale that some table or figure shows; others are not run."""
-    shown = {item.family for item in read_paper_items().values()}
-    return [family for family in read_scale(scale).families if family in shown]

@@ -6,10 +6,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compute_aligned.config import study
 from compute_aligned.config.models import PretrainedModel
-from compute_aligned.config.scales import Family
-from compute_aligned.config.study import families_shown
+from compute_aligned.config.study import Experiment, Study
 from compute_aligned.describe.work import Work
 
 SHARED = "-"  # the family of jobs that belong to none, or to several: sources, analytic items
@@ -90,11 +88,11 @@ class Job:
         return ARTEFACTS[self.rule].format(scale=scale, name=self.name)
 
 
-def jobs_of(scale: str, families: Sequence[str], seeds: Sequence[int]) -> list[Job]:
+def jobs_of(study: Study, families: Sequence[str], seeds: Sequence[int]) -> list[Job]:
     """The jobs that make every table and figure of some families from nothing, named only.
 
     Args:
-        scale: A scale.
+        study: A scale.
         families: Families of that scale; analytic items, verdicts and what describes the run come
             along when they are all.
         seeds: In place of each family's own; none where that is meant.
@@ -103,22 +101,17 @@ def jobs_of(scale: str, families: Sequence[str], seeds: Sequence[int]) -> list[J
         InputError: There is no such family.
 
     """
-    every = study.read_scale(scale).families
-    chosen = {name: study.read_family(scale, name) for name in families}
-    shown = {name: chosen[name] for name in families if name in families_shown(scale)}
-    jobs = [
-        job
-        for name, family in shown.items()
-        for job in _of_family(scale, name, family, seeds or family.seeds)
-    ]
-    if set(families) == set(every):
-        jobs += _items(scale, SHARED)
+    chosen = {name: study.experiment(name) for name in families}
+    shown = [chosen[name] for name in families if name in study.families_shown]
+    jobs = [job for each in shown for job in _of_experiment(study, each, seeds)]
+    if set(families) == set(study.experiments):
+        jobs += _items(study, SHARED)
         jobs += [Job(rule, SHARED, "all") for rule in ("claims", "describe", "timings")]
-    sources = dict.fromkeys(family.problems.source for family in shown.values())
+    sources = dict.fromkeys(each.settings.problems.source for each in shown)
     models = dict.fromkeys(
-        family.model.checkpoint
-        for family in shown.values()
-        if isinstance(family.model, PretrainedModel)
+        each.settings.model.checkpoint
+        for each in shown
+        if isinstance(each.settings.model, PretrainedModel)
     )
     return [
         *jobs,
@@ -127,27 +120,28 @@ def jobs_of(scale: str, families: Sequence[str], seeds: Sequence[int]) -> list[J
     ]
 
 
-def _of_family(scale: str, name: str, family: Family, seeds: Sequence[int]) -> Iterator[Job]:
-    for seed in seeds:
+def _of_experiment(study: Study, experiment: Experiment, seeds: Sequence[int]) -> Iterator[Job]:
+    name, shards = experiment.family, experiment.settings.sampling.shards
+    for seed in seeds or experiment.settings.seeds:
         place = f"{name}/seed{seed}"
         yield Job("prepare", name, place)
         yield Job("train_warmup", name, place)
-        for branch in study.branches_of(name):
-            rule = "train_sft" if study.read_branch(name, branch).fine_tuned else "train_rl"
+        for branch, each in experiment.branches.items():
+            rule = "train_sft" if each.row.fine_tuned else "train_rl"
             yield Job(rule, name, f"{name}/{branch}/seed{seed}")
-        if family.sampling.shards > 1:
-            for shard in range(family.sampling.shards):
+        if shards > 1:
+            for shard in range(shards):
                 yield Job("sample_shard", name, f"{place}.shards/{shard}")
         yield Job("sample", name, place)
         yield Job("score", name, place)
-    yield from _items(scale, name)
+    yield from _items(study, name)
 
 
-def _items(scale: str, family: str) -> list[Job]:
+def _items(study: Study, family: str) -> list[Job]:
     """The tables and figures of a family, or the analytic ones."""
     return [
         Job(kind, family, item)
         for kind in ("table", "figure")
-        for item in study.items_at(scale, kind)
-        if study.read_paper_item(item).family == family
+        for item in study.shown(kind)
+        if study.row(item).family == family
     ]

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compute_aligned.config import study
 from compute_aligned.config.models import ScratchModel
 from compute_aligned.config.scales import Family
 from compute_aligned.config.settings import Problems
 from compute_aligned.config.sources import HubSource, Source
+from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import Problem, read_problems
 from compute_aligned.models.size import checkpoint_folder
@@ -146,11 +146,11 @@ def _longest(family: Family) -> int:
     return min([family.model.max_length, *(limit for limit in limits if limit is not None)])
 
 
-def problems_at_hand(scale: str, source: str, root: Path) -> list[Problem] | None:
+def problems_at_hand(study: Study, source: str, root: Path) -> list[Problem] | None:
     """A source's problems, generated or read; None if they are on the Hub and not yet fetched.
 
     Args:
-        scale: A scale.
+        study: A scale.
         source: One of its sources.
         root: The repository, where an earlier run may have fetched them.
 
@@ -158,10 +158,10 @@ def problems_at_hand(scale: str, source: str, root: Path) -> list[Problem] | Non
         InputError: A local source cannot be read.
 
     """
-    settings = study.read_source(scale, source)
+    settings = study.source(source)
     if not isinstance(settings, HubSource):
         return raw_problems(settings)[0]
-    fetched = root / "results" / scale / "raw" / f"{source}.jsonl"
+    fetched = root / "results" / study.scale / "raw" / f"{source}.jsonl"
     return read_problems(fetched) if fetched.is_file() else None
 
 

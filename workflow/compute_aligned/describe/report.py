@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from compute_aligned.config import study
+from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.writing import write_text
 
@@ -109,14 +109,15 @@ def publish(scale: str, root: Path) -> list[Path]:
         InputError: The table that the README quotes is missing.
 
     """
+    study = read_study(scale)
     made = {
         "tables": [
             [root / "results" / scale / "tables" / f"{item}.{kind}" for kind in TABLE_FILES]
-            for item in study.items_at(scale, "table")
+            for item in study.shown("table")
         ],
         "figures": [
             [root / "paper_figures" / scale / f"{item}.{kind}" for kind in FIGURE_FILES]
-            for item in [*study.items_at(scale, "figure"), "claims"]
+            for item in [*study.shown("figure"), "claims"]
         ],
         ".": [[root / "results" / scale / f"claims.{kind}" for kind in CLAIM_FILES]],
     }
@@ -155,7 +156,7 @@ def contents(scale: str, reference: Path) -> str:
         "| item | shows | files |",
         "| --- | --- | --- |",
     ]
-    titles = {name: item.title for name, item in study.read_paper_items().items()}
+    titles = {name: row.title for name, row in read_study(scale).items.items()}
     shown = {"claims": "Verdicts on the paper's claims", **titles}
     for name, title in shown.items():
         found = [

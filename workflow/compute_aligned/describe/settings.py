@@ -9,13 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from compute_aligned.config import study
 from compute_aligned.config.scales import Run
-from compute_aligned.config.study import families_shown, seeds_of
+from compute_aligned.config.study import Experiment, Study
 from compute_aligned.describe.jobs import STAGES, Job
 from compute_aligned.paper import pages
 from compute_aligned.paper.pages import Html
-from compute_aligned.paper.panels import MISSING
+from compute_aligned.paper.sheets import MISSING
 
 # what has run before a run is described; tables and figures come after it
 BEFORE = ("fetch", "prepare", "train_warmup", "train_sft", "train_rl", "sample", "score")
@@ -24,24 +23,23 @@ BRANCH_COLUMNS = ("Family", "Branch", "Shown as", "Starts from", "Strategy", "We
 COMMIT_DIGITS = 12
 
 
-def to_html(run: Run, scale: str, records: Sequence[tuple[Job, Mapping[str, Any]]]) -> str:
+def to_html(run: Run, study: Study, records: Sequence[tuple[Job, Mapping[str, Any]]]) -> str:
     """The page.
 
     Args:
         run: What the run was told, for the seeds and the engine that it has of its own.
-        scale: The scale of the run.
+        study: The scale of the run.
         records: Jobs and what they recorded as provenance.
 
     """
-    at = study.read_scale(scale)
-    families = families_shown(scale)
+    at, scale = study.settings, study.scale
+    shown = [study.experiment(family) for family in study.families_shown]
     sources = [
-        [name, ", ".join(f"{key}: {value}" for key, value in flat(study.read_source(scale, name)))]
-        for name in at.sources
+        [name, ", ".join(f"{key}: {value}" for key, value in flat(source))]
+        for name, source in at.sources.items()
     ]
     every = [
-        pages.folded(name, _table(("Key", "Value"), flat(study.read_family(scale, name))))
-        for name in families
+        pages.folded(each.family, _table(("Key", "Value"), flat(each.settings))) for each in shown
     ]
     return pages.page(
         f"What was run: configuration and environment (scale {scale})",
@@ -51,9 +49,9 @@ def to_html(run: Run, scale: str, records: Sequence[tuple[Job, Mapping[str, Any]
             "every default filled in; config/README.md explains each key."
         ),
         pages.heading("The experiments"),
-        _table(FAMILY_COLUMNS, [_family_row(run, scale, name) for name in families], words=3),
+        _table(FAMILY_COLUMNS, [_family_row(run, each) for each in shown], words=3),
         pages.heading("The models of each experiment, beside its warm-up"),
-        _table((*BRANCH_COLUMNS, "Overrides"), [r for f in families for r in _branch_rows(f)]),
+        _table((*BRANCH_COLUMNS, "Overrides"), [r for each in shown for r in _branch_rows(each)]),
         pages.heading("Every setting of an experiment"),
         *every,
         pages.heading("Where problems come from"),
@@ -90,27 +88,26 @@ def _words(value: object) -> str:
     return str(value)
 
 
-def _family_row(run: Run, scale: str, name: str) -> list[str]:
-    family = study.read_family(scale, name)
-    problems = family.problems
-    counts = (problems.train, problems.for_rl, problems.test, family.sampling.num_samples)
+def _family_row(run: Run, experiment: Experiment) -> list[str]:
+    problems, num_samples = experiment.settings.problems, experiment.settings.sampling.num_samples
+    counts = (problems.train, problems.for_rl, problems.test, num_samples)
     return [
-        name,
+        experiment.family,
         problems.source,
-        _words(seeds_of(run, scale, name)),
+        _words(experiment.seeds_in(run)),
         *(number if isinstance(number, str) else f"{number:,}" for number in counts),
-        str(len(study.models_of(name))),
+        str(len(experiment.models)),
     ]
 
 
-def _branch_rows(family: str) -> list[list[str]]:
-    rows = [study.read_branch(family, branch) for branch in study.branches_of(family)]
+def _branch_rows(experiment: Experiment) -> list[list[str]]:
+    rows = [each.row for each in experiment.branches.values()]
     return [
         [
-            family,
+            row.family,
             row.branch,
             row.label,
-            study.start_of(family, row.branch),
+            experiment.start_of(row.branch),
             row.strategy,
             row.weight_form,
             row.role,

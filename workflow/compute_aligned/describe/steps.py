@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from compute_aligned.config import checks, fingerprints, study
+from compute_aligned.config import checks, fingerprints
 from compute_aligned.config.options import Device, Scale, Seeds
+from compute_aligned.config.reading import ROOT, read_run
 from compute_aligned.config.scales import Run
+from compute_aligned.config.study import read_study
 from compute_aligned.files import provenance, writing
 
 
@@ -37,16 +39,15 @@ def cost(
     from compute_aligned.describe.workload import plan
 
     given = {"scale": scale, "seeds": seeds, "device": device}
-    run = study.read_run({key: value for key, value in given.items() if value})
-    checks.check(run)
-    settings = study.read_scale(run.scale)
+    run = read_run({key: value for key, value in given.items() if value})
+    study = read_study(run.scale)
+    checks.check(study)
+    settings = study.settings
     if run.device not in (None, settings.device):  # whose throughput nobody has measured
         settings = settings.model_copy(update={"device": run.device, "throughput": None})
     engine = run.engine or settings.engine
-    planned = plan(
-        run.scale, family or list(settings.families), run.seeds or (), engine, study.ROOT
-    )
-    found = lines(planned.jobs, settings, engine, Finished(study.ROOT, run.scale))
+    planned = plan(study, family or list(study.experiments), run.seeds or (), engine, ROOT)
+    found = lines(planned.jobs, settings, engine, Finished(ROOT, run.scale))
     cost_tables.show(found, planned.notes, run.scale, settings)
     if csv is not None:
         writing.write_text(csv, cost_tables.tidy(found))
@@ -78,16 +79,16 @@ def describe(
     from compute_aligned.describe.finished import Finished
     from compute_aligned.describe.jobs import jobs_of
 
-    run = _run(scale, seeds, engine)
-    finished = Finished(study.ROOT, scale)
+    run, study = _run(scale, seeds, engine), read_study(scale)
+    finished = Finished(ROOT, scale)
     jobs = [
         job
-        for job in jobs_of(scale, list(study.read_scale(scale).families), run.seeds or ())
+        for job in jobs_of(study, list(study.experiments), run.seeds or ())
         if job.rule in settings.BEFORE
     ]
     found = [(job, record) for job in jobs if (record := finished.provenance(job)) is not None]
-    writing.write_text(html, settings.to_html(run, scale, found))
-    config_hash = fingerprints.description_fingerprint(run, scale)
+    writing.write_text(html, settings.to_html(run, study, found))
+    config_hash = fingerprints.description_fingerprint(run, study)
     provenance.record(html, scale=scale, config_hash=config_hash)
 
 
@@ -97,12 +98,13 @@ def timings(scale: Scale, html: Page, seeds: Seeds = None) -> None:
     from compute_aligned.describe.finished import Finished
     from compute_aligned.describe.jobs import jobs_of
 
+    study = read_study(scale)
     jobs = [
         job
-        for job in jobs_of(scale, list(study.read_scale(scale).families), seeds or ())
+        for job in jobs_of(study, list(study.experiments), seeds or ())
         if job.rule != "timings"  # it cannot have finished
     ]
-    measured = times.measured(jobs, Finished(study.ROOT, scale))
+    measured = times.measured(jobs, Finished(ROOT, scale))
     writing.write_text(html, times.to_html(measured, len(jobs), scale))
     provenance.record(html, scale=scale)
 
@@ -115,14 +117,14 @@ def report(
     """Build results/{scale}/report.html from a finished run; nothing is run for it."""
     from compute_aligned.describe.report import build
 
-    run = study.read_run({"scale": scale} if scale else {})
-    checks.check(run)
-    typer.echo(build(run.scale, study.ROOT))
+    run = read_run({"scale": scale} if scale else {})
+    checks.check(read_study(run.scale))
+    typer.echo(build(run.scale, ROOT))
 
 
 def _run(scale: str, seeds: list[int] | None, engine: str | None) -> Run:
     given = {"scale": scale, "seeds": seeds, "engine": engine}
-    return study.read_run({key: value for key, value in given.items() if value})
+    return read_run({key: value for key, value in given.items() if value})
 
 
 # --- the reference ---------------------------------------------------------------------------
@@ -132,5 +134,5 @@ def reference(scale: Scale = "laptop") -> None:
     """Copy a finished run's verdicts, tables and figures to results/reference/, and quote them."""
     from compute_aligned.describe.report import publish
 
-    for path in publish(scale, study.ROOT):
+    for path in publish(scale, ROOT):
         typer.echo(path)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from compute_aligned.config import study
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.scales import Family
 from compute_aligned.config.settings import Duration, Engine, Sft
+from compute_aligned.config.study import Experiment, Study
 from compute_aligned.describe.jobs import Job, jobs_of
 from compute_aligned.describe.lengths import (
     SplitSizes,
@@ -43,12 +43,12 @@ class Plan:
 
 
 def plan(
-    scale: str, families: Sequence[str], seeds: Sequence[int], engine: Engine, root: Path
+    study: Study, families: Sequence[str], seeds: Sequence[int], engine: Engine, root: Path
 ) -> Plan:
     """The jobs of :func:`jobs_of`, each with what it does.
 
     Args:
-        scale: A scale.
+        study: A scale.
         families: Families of that scale, as there.
         seeds: As there.
         engine: What draws the evaluation samples.
@@ -58,9 +58,9 @@ def plan(
         InputError: There is no such family, or its problems or model are not to be had.
 
     """
-    jobs = jobs_of(scale, families, seeds)
-    shown = {job.family: study.read_family(scale, job.family) for job in jobs if not job.shared}
-    raw = {job.name: problems_at_hand(scale, job.name, root) for job in jobs if job.rule == "fetch"}
+    jobs = jobs_of(study, families, seeds)
+    shown = {job.family: study.experiment(job.family).settings for job in jobs if not job.shared}
+    raw = {job.name: problems_at_hand(study, job.name, root) for job in jobs if job.rule == "fetch"}
     texts = {
         name: texts_of(family, raw[family.problems.source], (seeds or family.seeds)[0])
         for name, family in shown.items()
@@ -69,7 +69,7 @@ def plan(
     sizes = {
         name: split_sizes(
             family.problems,
-            study.read_source(scale, family.problems.source),
+            study.source(family.problems.source),
             raw[family.problems.source],
             (seeds or family.seeds)[0],
         )
@@ -88,15 +88,18 @@ def plan(
             return Work(left_bytes=FETCHED_ITEM_SIZE * parameters(checkpoints[job.name]))
         if job.shared:
             return Work(left_bytes=ITEM_FILES)
-        return _work(job, scale, texts[job.family], sizes[job.family], engine)
+        experiment = study.experiment(job.family)
+        return _work(job, experiment, texts[job.family], sizes[job.family], engine)
 
     return Plan([replace(job, work=work(job)) for job in jobs], list(_notes(shown, texts, sizes)))
 
 
-def _work(job: Job, scale: str, texts: Texts, sizes: SplitSizes, engine: Engine) -> Work:
+def _work(
+    job: Job, experiment: Experiment, texts: Texts, sizes: SplitSizes, engine: Engine
+) -> Work:
     """What a job of a family does."""
-    family = study.read_family(scale, job.family)
-    model = model_size(family.model, study.read_scale(scale).dtype)
+    family = experiment.settings
+    model = model_size(family.model, experiment.dtype)
     match job.rule:
         case "prepare":
             return Work(left_bytes=sizes.total * texts.record)
@@ -105,19 +108,22 @@ def _work(job: Job, scale: str, texts: Texts, sizes: SplitSizes, engine: Engine)
                 return untrained_work(model)
             return sft_work(family.warmup, sizes.train, texts, model, family.expected_hold)
         case "train_sft" | "train_rl":
-            training = study.branch_training(scale, job.family, job.branch)
+            training = experiment.branch(job.branch).training
             if isinstance(training, Sft):
                 return sft_work(training, sizes.train, texts, model)
             return rl_work(training, sizes.rl, texts, model)
         case "sample" | "sample_shard" | "score":
-            return _sampling(job, family, texts, model, engine)
+            return _sampling(job, experiment, texts, model, engine)
         case _:
             return Work(left_bytes=ITEM_FILES)
 
 
-def _sampling(job: Job, family: Family, texts: Texts, model: ModelSize, engine: Engine) -> Work:
+def _sampling(
+    job: Job, experiment: Experiment, texts: Texts, model: ModelSize, engine: Engine
+) -> Work:
     """Drawing a seed's samples or a shard of them, putting shards together, or scoring."""
-    num_models, count = len(study.models_of(job.family)), family.sampling.shards
+    family, num_models = experiment.settings, len(experiment.models)
+    count = family.sampling.shards
 
     def drawn(shard: Shard) -> Work:
         return sampling_work(family, num_models, texts, model, engine, shard)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from compute_aligned.config import study
 from compute_aligned.config.models import Model, PretrainedModel
 from compute_aligned.config.settings import Device
+from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError
 from compute_aligned.models.size import ModelSize, model_size
 
@@ -141,7 +141,8 @@ def ready(
     """
     from compute_aligned.models import checkpoints
 
-    at, model = study.read_scale(scale), study.read_family(scale, family).model
+    study = read_study(scale)
+    at, model = study.settings, study.experiment(family).settings.model
     chosen = device or at.device
     require_device(chosen)
     if isinstance(model, PretrainedModel):

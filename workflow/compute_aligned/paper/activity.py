@@ -4,7 +4,7 @@ A weight that hardly varies within a batch is a constant factor, which AdamW wit
 away again: such a branch is the baseline under another name (PAPER section 5, the regime note).
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from compute_aligned.config import study
-from compute_aligned.config.sheets import PaperItem
+from compute_aligned.config.study import Item
 from compute_aligned.files.records import read_table
-from compute_aligned.paper.forms import chosen, register
-from compute_aligned.paper.grids import Entry, Grid, GridSheet, words
-from compute_aligned.paper.tables import Rendered, count, of_grids
+from compute_aligned.paper.captions import count
+from compute_aligned.paper.sheets import Entry, Grid, Rendered, Sheet, rendered, words
 
 SHARE = 0.1  # of the steps that count as the start, and as the end
 QUANTILES = [f"{name}_q{level}" for name in ("log_p", "weight") for level in ("05", "50", "95")]
@@ -75,32 +73,22 @@ def phases(steps: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# --- the tables ------------------------------------------------------------------------------
-
-FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Rendered]] = {}
+# --- the table -------------------------------------------------------------------------------
 
 
-def render(item: PaperItem, steps: pd.DataFrame, scale: str) -> Rendered:
-    """Make a table in the form that its row names.
+def table(item: Item, steps: pd.DataFrame) -> Rendered:
+    """Where each branch's weight was active: log p and weight at the start and at the end.
 
     Args:
-        item: The row of ``config/paper_items.tsv``.
-        steps: As ``activity.read_steps`` gives them, of the item's branches.
-        scale: The scale of the run, for headings.
-
-    Raises:
-        InputError: There is no such form.
+        item: The item.
+        steps: As :func:`read_steps` gives them, of the item's branches.
 
     """
-    return chosen(FORMS, item)(item, steps, scale)
-
-
-@register(FORMS, "activity")
-def activity(item: PaperItem, steps: pd.DataFrame, scale: str) -> Rendered:
-    """Where each branch's weight was active: log p and weight at the start and at the end."""
-    labels = study.labels_of(item.family)
+    labels = item.experiment.labels
     found = phases(steps)
-    frame = found.assign(item=item.item, family=item.family, label=found["branch"].map(labels))
+    frame = found.assign(
+        item=item.row.item, family=item.row.family, label=found["branch"].map(labels)
+    )
     first = ["item", "family", "branch", "label"]
     frame = frame[[*first, *(name for name in frame if name not in first)]]
     columns = [words(text) for text in ("Branch", "log p, start", "log p, end")]
@@ -110,17 +98,17 @@ def activity(item: PaperItem, steps: pd.DataFrame, scale: str) -> Rendered:
         for branch, rows in frame.groupby("branch", sort=False)
     ]
     seeds = count(int(frame["seeds"].max()), "seed")
-    sheet = GridSheet(
-        name=item.item,
-        title=item.title,
-        caption=f"Scale {scale}, means over {seeds}: the median of a batch, and from its 5 to its "
-        "95% quantile, over the first and the last tenth of the steps.",
+    sheet = Sheet(
+        name=item.row.item,
+        title=item.row.title,
+        caption=f"Scale {item.experiment.scale}, means over {seeds}: the median of a batch, and "
+        "from its 5 to its 95% quantile, over the first and the last tenth of the steps.",
         grids=[Grid("Sequence log-probability and weight in training", columns, rows)],
         note="A weight that is the same throughout a batch is a constant factor, which AdamW with "
         "a clipped gradient takes away again. Clipped: the share of steps with a gradient above "
         "the limit.",
     )
-    return of_grids(frame, sheet)
+    return rendered(frame, sheet)
 
 
 def _cells(by_phase: pd.DataFrame) -> list[Entry]:

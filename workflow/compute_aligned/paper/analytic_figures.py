@@ -1,10 +1,10 @@
 """The figures that need no training: weight curves, their support, the variance example.
 
-Like ``figures``, but a form is a function of the item's row alone. Strategies of the branch sheet
+Strategies of the branch sheet
 whose kind is none of the paper's join by themselves, in panels of their own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 from typing import NamedTuple
 
@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from compute_aligned.config import study
 from compute_aligned.config.sheets import PaperItem
 from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
 from compute_aligned.paper import style
@@ -27,7 +26,6 @@ from compute_aligned.paper.analytic import (
     pivotal_variances,
     unit_crossings,
 )
-from compute_aligned.paper.forms import chosen, register
 
 # the open interval: at its ends weights are 0, which a logarithmic axis has no place for
 CURVE = np.linspace(0, 1, 1001)[1:-1]
@@ -45,8 +43,6 @@ ESTIMATORS = {
     "averaged": "averaged: mean of n weighted draws",
 }
 
-FORMS: dict[str, Callable[[PaperItem], Figure]] = {}
-
 
 class Curves(NamedTuple):
     """A panel of weight curves: its title, what is along x, and label to strategy."""
@@ -56,41 +52,27 @@ class Curves(NamedTuple):
     strategies: dict[str, Strategy]
 
 
-def draw(item: PaperItem) -> Figure:
-    """Draw an analytic figure in the form that its row names.
-
-    Raises:
-        InputError: There is no such form, or a row of the branch sheet holds no strategy.
-
-    """
-    with style.context():
-        return chosen(FORMS, item)(item)
-
-
-@register(FORMS, "weights_sft")
-def weights_sft(item: PaperItem) -> Figure:
+def weights_sft(row: PaperItem, strategies: Sequence[str]) -> Figure:
     """SFT weights against p (PAPER section 6), a panel a kind of strategy."""
     best = Curves("Best-of-N: as Pass@N", _P, {f"n = {n}": BestOfN(n=n) for n in BUDGETS})
-    panels = [_pass_curves(), _majority_curves(), best, *_further_curves()]
-    return _weight_curves(item, "sft_weight", "SFT weight, d log S / d log p", panels)
+    panels = [_pass_curves(), _majority_curves(), best, *_further_curves(strategies)]
+    return _weight_curves(row, "sft_weight", "SFT weight, d log S / d log p", panels)
 
 
-@register(FORMS, "weights_rl")
-def weights_rl(item: PaperItem) -> Figure:
+def weights_rl(row: PaperItem, strategies: Sequence[str]) -> Figure:
     """RL weights against p or q (PAPER section 6), a panel a kind and one of thresholds."""
     best = Curves("Best-of-N", _Q, {f"n = {n}": BestOfN(n=n) for n in BUDGETS})
     thresholds = {f"k = {k}": MajorityVote(n=64, k=k) for k in THRESHOLDS}
     by_threshold = Curves("Majority vote, n = 64", _P, {"n = 1": SingleSample(), **thresholds})
-    panels = [_pass_curves(), _majority_curves(), best, by_threshold, *_further_curves()]
-    return _weight_curves(item, "rl_weight", "RL weight, dS/dp", panels)
+    panels = [_pass_curves(), _majority_curves(), best, by_threshold, *_further_curves(strategies)]
+    return _weight_curves(row, "rl_weight", "RL weight, dS/dp", panels)
 
 
-@register(FORMS, "support")
-def support(item: PaperItem) -> Figure:
+def support(row: PaperItem, strategies: Sequence[str]) -> Figure:
     """Where SFT weights are above and below 1, cross-entropy's (PAPER section 6)."""
-    strategies = [*SUPPORT, *further_strategies(study.strategies_in_use())]
-    figure, panels = _panels(item, len(strategies))
-    for axes, strategy in zip(panels, strategies, strict=True):
+    shown = [*SUPPORT, *further_strategies(strategies)]
+    figure, panels = _panels(row, len(shown))
+    for axes, strategy in zip(panels, shown, strict=True):
         weight = evaluate(strategy, "sft_weight", CURVE)
         axes.axhline(1, color=style.BASELINE_COLOUR, linewidth=1, label="Cross-entropy")
         axes.plot(CURVE, weight, color=style.COLOURS[0], label="The strategy")
@@ -112,10 +94,9 @@ def support(item: PaperItem) -> Figure:
     return figure
 
 
-@register(FORMS, "rao_blackwell")
-def rao_blackwell(item: PaperItem) -> Figure:
+def rao_blackwell(row: PaperItem, strategies: Sequence[str]) -> Figure:
     """Variances of Pass@N gradient estimators against p (PAPER section 6, Appendix F/G)."""
-    figure, panels = _panels(item, len(VARIANCE_BUDGETS), sharey=True)
+    figure, panels = _panels(row, len(VARIANCE_BUDGETS), sharey=True)
     for axes, n in zip(panels, VARIANCE_BUDGETS, strict=True):
         frame = pivotal_variances(n, SMALL_P_CURVE)
         looks = zip(style.COLOURS, LINES, strict=False)
@@ -149,19 +130,19 @@ def _majority_curves() -> Curves:
     return Curves("Majority vote, k = ⌊n/2⌋ + 1", _P, by_budget)
 
 
-def _further_curves() -> list[Curves]:
+def _further_curves(strategies: Sequence[str]) -> list[Curves]:
     """One more panel if the branch sheet has kinds of strategy that the paper has not."""
-    further = {s.label: s for s in further_strategies(study.strategies_in_use())}
+    further = {s.label: s for s in further_strategies(strategies)}
     if not further:
         return []
     return [Curves("Further strategies", _P, {"n = 1": SingleSample(), **further})]
 
 
 def _weight_curves(
-    item: PaperItem, quantity: Quantity, y_label: str, panels: Sequence[Curves]
+    row: PaperItem, quantity: Quantity, y_label: str, panels: Sequence[Curves]
 ) -> Figure:
     """Weights on one logarithmic axis; the first line of each panel is the baseline, weight 1."""
-    figure, all_axes = _panels(item, len(panels), sharey=True)
+    figure, all_axes = _panels(row, len(panels), sharey=True)
     for axes, panel in zip(all_axes, panels, strict=True):
         looks = zip(cycle((style.BASELINE_COLOUR, *style.COLOURS)), cycle(LINES), strict=False)
         for (label, strategy), (colour, line) in zip(panel.strategies.items(), looks, strict=False):
@@ -181,14 +162,14 @@ def _weight_curves(
 # --- parts ----------------------------------------------------------------------------------
 
 
-def _panels(item: PaperItem, count: int, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+def _panels(row: PaperItem, count: int, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     """A titled figure and so many panels in it, two side by side, or all three."""
     columns = 3 if count == 3 else 2
-    rows = -(-count // columns)
-    height = style.HEIGHT if rows == 1 else 0.8 * style.HEIGHT * rows
+    num_rows = -(-count // columns)
+    height = style.HEIGHT if num_rows == 1 else 0.8 * style.HEIGHT * num_rows
     figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
-    style.title(figure, item.title)
-    places = figure.subplots(rows, columns, squeeze=False, sharey=sharey).flatten().tolist()
+    style.title(figure, row.title)
+    places = figure.subplots(num_rows, columns, squeeze=False, sharey=sharey).flatten().tolist()
     for unused in places[count:]:
         unused.remove()
     return figure, places[:count]

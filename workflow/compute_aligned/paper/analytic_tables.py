@@ -7,14 +7,13 @@ A strategy of your own shows dashes in their place until it has an entry:
 A test evaluates every entry and compares it with the strategy's own numbers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
-from compute_aligned.config import study
 from compute_aligned.config.sheets import PaperItem
 from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
 from compute_aligned.paper.alignment import (
@@ -34,9 +33,17 @@ from compute_aligned.paper.analytic import (
     weight_alignment,
     weight_values,
 )
-from compute_aligned.paper.forms import chosen, register
-from compute_aligned.paper.grids import Entry, Grid, GridSheet, formula, missing, number, words
-from compute_aligned.paper.tables import Rendered, of_grids
+from compute_aligned.paper.sheets import (
+    Entry,
+    Grid,
+    Rendered,
+    Sheet,
+    formula,
+    missing,
+    number,
+    rendered,
+    words,
+)
 
 
 class Formulas(NamedTuple):
@@ -100,28 +107,15 @@ ESTIMATES = {
     "group_quantile": "q is the reward's quantile in its group (the paper's Best-of-N)",
 }
 
-FORMS: dict[str, Callable[[PaperItem], Rendered]] = {}
 
-
-def render(item: PaperItem) -> Rendered:
-    """Make an analytic table in the form that its row names.
-
-    Raises:
-        InputError: There is no such form, or a row of the branch sheet holds no strategy.
-
-    """
-    return chosen(FORMS, item)(item)
-
-
-@register(FORMS, "weights")
-def weights(item: PaperItem) -> Rendered:
+def weights(row: PaperItem, strategies: Sequence[str]) -> Rendered:
     """S, SFT weight and RL weight: as formulas, and as values (PAPER section 1, Table 1)."""
-    strategies = [*TRAINED, *further_strategies(study.strategies_in_use())]
-    frame = weight_values(strategies, WEIGHTS_AT)
-    kinds = list(dict.fromkeys(map(type, strategies)))
-    sheet = GridSheet(
-        name=item.item,
-        title=item.title,
+    shown = [*TRAINED, *further_strategies(strategies)]
+    frame = weight_values(shown, WEIGHTS_AT)
+    kinds = list(dict.fromkeys(map(type, shown)))
+    sheet = Sheet(
+        name=row.item,
+        title=row.title,
         caption=(
             "p is the probability that one sample succeeds. The SFT loss is -log S(p); its "
             "gradient is that of -log p times d log S / d log p. The RL weight, dS/dp, multiplies "
@@ -135,27 +129,26 @@ def weights(item: PaperItem) -> Rendered:
             + (" A dash: no formula was given." if set(kinds) - set(FORMULAS) else "")
         ),
     )
-    known = {repr(strategy): FORMULAS.get(type(strategy)) for strategy in strategies}
+    known = {repr(strategy): FORMULAS.get(type(strategy)) for strategy in shown}
     latex = [
         getattr(known[strategy], quantity, "")
         for strategy, quantity in zip(frame["strategy"], frame["quantity"], strict=True)
     ]
-    return of_grids(frame.assign(formula=latex), sheet)
+    return rendered(frame.assign(formula=latex), sheet)
 
 
-@register(FORMS, "weight_alignment")
-def alignment(item: PaperItem) -> Rendered:
+def alignment(row: PaperItem, strategies: Sequence[str]) -> Rendered:
     """Cosines of the SFT weights of training and of Pass@N at test time (PAPER section 6)."""
     test = [PassAtN(n=n) for n in BUDGETS]
-    frame = weight_alignment([*test, *further_strategies(study.strategies_in_use())], test)
+    frame = weight_alignment([*test, *further_strategies(strategies)], test)
     columns = [words("Trained for"), *(words(s.label) for s in test)]
     rows = [
         [words(str(label)), *map(number, cosines["cosine"])]
         for label, cosines in frame.groupby("train", sort=False)
     ]
-    sheet = GridSheet(
-        name=item.item,
-        title=item.title,
+    sheet = Sheet(
+        name=row.item,
+        title=row.title,
         caption=(
             f"Cosine of two SFT weights as functions of p, on {ALIGNMENT_POINTS:,} points from "
             "0 to 1 evenly spaced: 1 where training stresses each p as the budget at test time "
@@ -164,18 +157,17 @@ def alignment(item: PaperItem) -> Rendered:
         grids=[Grid("Tested with", columns, rows)],
         note="The grid is the paper's; the values are computed here, from the strategies.",
     )
-    return of_grids(frame, sheet)
+    return rendered(frame, sheet)
 
 
-@register(FORMS, "policy_alignment")
-def update_alignment(item: PaperItem) -> Rendered:
+def update_alignment(row: PaperItem, strategies: Sequence[str]) -> Rendered:
     """Cosines of expected RL updates with the true gradient (PAPER section 2), on toy policies."""
-    further = further_comparisons(further_strategies(study.strategies_in_use()))
+    further = further_comparisons(further_strategies(strategies))
     records = policy_alignment([*COMPARISONS, *further])
     frame = pd.DataFrame(map(asdict, records)).assign(group_size=GROUP_SIZE)
-    sheet = GridSheet(
-        name=item.item,
-        title=item.title,
+    sheet = Sheet(
+        name=row.item,
+        title=row.title,
         caption=(
             "Toy policies, each a softmax over five answers of a prompt: the cosine of the "
             f"expected update, over all groups of {GROUP_SIZE} rollouts of every prompt, with the "
@@ -194,11 +186,10 @@ def update_alignment(item: PaperItem) -> Rendered:
             "happen, not what a model does."
         ),
     )
-    return of_grids(frame, sheet)
+    return rendered(frame, sheet)
 
 
-@register(FORMS, "rao_blackwell")
-def rao_blackwell(item: PaperItem) -> Rendered:
+def rao_blackwell(row: PaperItem, strategies: Sequence[str]) -> Rendered:
     """Variances of estimators of the Pass@N gradient (PAPER section 6, Appendix F/G)."""
     at = np.array(VARIANCES_AT)
     frame = pd.concat([pivotal_variances(n, at) for n in VARIANCE_BUDGETS], ignore_index=True)
@@ -215,9 +206,9 @@ def rao_blackwell(item: PaperItem) -> Rendered:
         )
         for n, rows in frame.groupby("n")
     ]
-    sheet = GridSheet(
-        name=item.item,
-        title=item.title,
+    sheet = Sheet(
+        name=row.item,
+        title=row.title,
         caption=(
             "One binary answer with success probability p, the sigmoid of a logit; the gradient of "
             "S = 1-(1-p)^n in that logit, and the variances of unbiased estimators of it. Sampled: "
@@ -233,7 +224,7 @@ def rao_blackwell(item: PaperItem) -> Rendered:
             "than summed."
         ),
     )
-    return of_grids(frame, sheet)
+    return rendered(frame, sheet)
 
 
 # --- parts ----------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """The ratio rho of every problem of a run, from its samples: Figures 9, 10 (PAPER sections 6, 7).
 
 The samples of a problem, model and seed are one answer distribution; for it rho is exact, see
-``diagnostics``. The target is the right answer under a vote, the highest reward under Best-of-N,
-and p the share of samples that hit it. Where p is 0 or 1 rho is undefined; such problems are kept
-here, with NaN, and counted.
+``method.diagonal``. The target is the right answer under a vote, the highest reward under
+Best-of-N, and p the share of samples that hit it. Where p is 0 or 1 rho is undefined; such problems
+are kept here, with NaN, and counted.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from compute_aligned.config.study import Experiment
 from compute_aligned.files.progress import track
 from compute_aligned.files.records import SCORES, read_table
 from compute_aligned.method.confidence import FloatArray, Interval
 from compute_aligned.method.diagonal import reward_ratio, vote_ratio
 from compute_aligned.paper.mechanism import subset_interval
 from compute_aligned.paper.summary import interval_columns, seeds_by_problems
+from compute_aligned.score.proteins import read_scores
 
 BUDGET = 8  # N of the paper's Figures 9 and 10
 COLUMNS = ["seed", "branch", "problem", "p", "ratio"]
+
+
+def of_scores(
+    experiment: Experiment, paths: Sequence[Path], models: Sequence[str], n: int = BUDGET
+) -> pd.DataFrame:
+    """The ratio of what an experiment's samples are worth: right answers, or the best reward.
+
+    Args:
+        experiment: Which says what its samples give.
+        paths: The scores, a file a seed.
+        models: Ids of the models wanted: ``warmup``, branches.
+        n: Samples that a vote is taken over, or the best is taken of.
+
+    Returns:
+        As :func:`of_votes`.
+
+    """
+    if experiment.settings.gives == "answers":
+        return of_votes(paths, models, n)
+    return of_rewards(read_scores(paths), models, n)
 
 
 def of_votes(paths: Sequence[Path], models: Sequence[str], n: int = BUDGET) -> pd.DataFrame:

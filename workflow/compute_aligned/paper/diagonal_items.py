@@ -1,23 +1,25 @@
 """The figures and tables of rho, alike for votes and for Best-of-N (PAPER sections 6 and 7)."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogFormatter
 from scipy.stats import gaussian_kde
 
-from compute_aligned.config import study
-from compute_aligned.config.sheets import PaperItem
+from compute_aligned.config.sheets import WARMUP
+from compute_aligned.config.study import Item
 from compute_aligned.method.intervals import FloatArray
+from compute_aligned.method.metrics import Needs
 from compute_aligned.paper import style
-from compute_aligned.paper.diagonal import BUDGET, summarise
-from compute_aligned.paper.grids import Entry, Grid, GridSheet, missing, words
-from compute_aligned.paper.tables import Rendered, count, of_grids, sources
+from compute_aligned.paper.captions import count
+from compute_aligned.paper.diagonal import BUDGET, of_scores, summarise
+from compute_aligned.paper.sheets import Entry, Grid, Rendered, Sheet, missing, rendered, words
+from compute_aligned.paper.tables import sources
 
 BINS = 30
 CURVE_POINTS = 400
@@ -32,25 +34,25 @@ MARKS = {
 }
 
 
-def draw(item: PaperItem, ratios: pd.DataFrame, scale: str) -> Figure:
+def figure(item: Item, scores: Sequence[Path]) -> Figure:
     """A panel a model: how the logarithm of rho is distributed, with lines at 1 and at the mean.
 
     The axis is logarithmic, as rho has no upper limit; densities are per factor of ten, the curve
     smoothed with a kernel as wide as a bar. What is undefined is counted in the panel's title.
 
     Args:
-        item: The row of ``config/paper_items.tsv``.
-        ratios: As :mod:`~compute_aligned.paper.diagonal` gives them, the warm-up among its models.
-        scale: The scale of the run, for the title.
+        item: The item.
+        scores: Files of graded samples, one a seed.
 
     """
-    models = [study.WARMUP, *item.branches]
+    models = item.models
+    ratios = of_scores(item.experiment, scores, models)
     found = {str(row["branch"]): row for row in summarise(ratios, models).to_dict("records")}
-    figure = Figure(figsize=(style.WIDTH, style.HEIGHT), layout="constrained")
-    panels = figure.subplots(1, len(models), sharex=True, sharey=True, squeeze=False)[0]
+    drawn = Figure(figsize=(style.WIDTH, style.HEIGHT), layout="constrained")
+    panels = drawn.subplots(1, len(models), sharex=True, sharey=True, squeeze=False)[0]
     highest = ratios.loc[ratios["branch"].isin(models), "ratio"].max()
     decades = 1.0 if np.isnan(highest) else float(np.log10(highest))
-    labels = study.labels_of(item.family)
+    labels = item.experiment.labels
     for axes, model in zip(panels, models, strict=True):
         mine = ratios.loc[ratios["branch"] == model, "ratio"].dropna().to_numpy()
         _draw_ratios(axes, mine, decades)
@@ -62,12 +64,13 @@ def draw(item: PaperItem, ratios: pd.DataFrame, scale: str) -> Figure:
         axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
         axes.set_xlim(10 ** (-0.03 * decades), 10 ** (1.03 * decades))
     panels[0].set_ylabel("Density, per factor of ten")
-    style.title(figure, item.title)
-    seeds, problems = (found[study.WARMUP][name] for name in ("seeds", "problems"))
-    label = f"scale {scale}, {count(seeds, 'seed')}, {count(problems, 'problem')} each"
+    style.title(drawn, item.row.title)
+    seeds, problems = (found[WARMUP][name] for name in ("seeds", "problems"))
+    size = f"{count(seeds, 'seed')}, {count(problems, 'problem')} each"
+    label = f"scale {item.experiment.scale}, {size}"
     keys = [Patch(color=BAR_COLOUR, label=label), *panels[0].get_lines()[-len(MARKS) :]]
-    figure.legend(handles=keys, loc="outside lower center", ncols=2)
-    return figure
+    drawn.legend(handles=keys, loc="outside lower center", ncols=2)
+    return drawn
 
 
 def _facts(found: Mapping[Hashable, Any]) -> str:
@@ -119,36 +122,45 @@ def log_density(logs: FloatArray, at: FloatArray, bandwidth: float) -> FloatArra
 
 NUMBERS = ("Mean", "Median", "Largest")
 SHARES = ("Undefined", "p = 0", "p = 1")
+TARGETS: dict[Needs, str] = {
+    "answers": (
+        f"Strict plurality of {BUDGET} votes, ties lost: the target is the right answer; "
+        "samples without an answer use up votes and cannot win."
+    ),
+    "rewards": (
+        f"Best-of-{BUDGET}: the target is the highest reward among a prompt's samples; equal "
+        f"rewards are one outcome. If one of m samples has it, rho is (m/(m - 1))^{BUDGET - 1}, "
+        "whatever the model."
+    ),
+}
 
 
-def render_diagonal(item: PaperItem, ratios: pd.DataFrame, scale: str, target: str) -> Rendered:
+def table(item: Item, scores: Sequence[Path]) -> Rendered:
     """Mean, median and largest rho of each model, and how often there is none.
 
     Args:
-        item: The row of ``config/paper_items.tsv``.
-        ratios: As :mod:`~compute_aligned.paper.diagonal` gives them, the warm-up among its models.
-        scale: The scale of the run, for the heading.
-        target: What has to win, and how.
+        item: The item.
+        scores: Files of graded samples, one a seed.
 
     """
-    labels = study.labels_of(item.family)
-    found = summarise(ratios, [study.WARMUP, *item.branches])
+    labels = item.experiment.labels
+    found = summarise(of_scores(item.experiment, scores, item.models), item.models)
     names = found["branch"].map(labels)
-    frame = found.assign(item=item.item, family=item.family, label=names)
+    frame = found.assign(item=item.row.item, family=item.row.family, label=names)
     first = ["item", "family", "branch", "label"]
     frame = frame[[*first, *(name for name in frame if name not in first)]]
     seeds, problems = int(found["seeds"].iloc[0]), int(found["problems"].iloc[0])
-    sheet = GridSheet(
-        name=item.item,
-        title=item.title,
+    sheet = Sheet(
+        name=item.row.item,
+        title=item.row.title,
         caption=(
-            f"{target} The distribution is that of a problem's samples, rho is exact for it; "
-            f"{count(seeds, 'seed')}, {count(problems, 'problem')} each. Brackets are 95% "
-            f"intervals of the mean, from {sources(seeds, problems)}."
+            f"{TARGETS[item.experiment.settings.gives]} The distribution is that of a problem's "
+            f"samples, rho is exact for it; {count(seeds, 'seed')}, {count(problems, 'problem')} "
+            f"each. Brackets are 95% intervals of the mean, from {sources(seeds, problems)}."
         ),
         grids=[
             Grid(
-                f"This run (scale {scale}): rho at N = {BUDGET}",
+                f"This run (scale {item.experiment.scale}): rho at N = {BUDGET}",
                 [words(text) for text in ("Model", *NUMBERS, *SHARES)],
                 [[words(row["label"]), *_cells(row)] for row in frame.to_dict("records")],
             )
@@ -162,7 +174,7 @@ def render_diagonal(item: PaperItem, ratios: pd.DataFrame, scale: str, target: s
             "problems are counted in the last columns and left out of the others."
         ),
     )
-    return of_grids(frame, sheet)
+    return rendered(frame, sheet)
 
 
 def _cells(row: Mapping[Hashable, Any]) -> list[Entry]:

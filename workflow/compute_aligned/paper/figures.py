@@ -1,9 +1,9 @@
-"""The paper's figures, each form a function that :data:`FORMS` finds by its name.
+"""Figures of one metric: its gains or levels against k, beside what the paper reports.
 
 Figures are built without pyplot: no display, no state shared between two of them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from compute_aligned.config import study
-from compute_aligned.config.sheets import PaperItem
+from compute_aligned.config.sheets import WARMUP
+from compute_aligned.config.study import WARMUP_LABEL, Item
 from compute_aligned.files.writing import replacing
 from compute_aligned.method.metrics import metric_of
 from compute_aligned.paper import style
-from compute_aligned.paper.forms import chosen, register
 from compute_aligned.paper.reported import MEASURED_ON, beside_paper, paper_values
 
 MARGIN = 0.05  # of a panel's height, above and below what it shows
-
-FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Figure]] = {}
-
-
-def draw(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
-    """Draw a figure in the form that its row names.
-
-    Args:
-        item: The row of ``config/paper_items.tsv``.
-        summary: As ``summary.summarise`` gives it, with the warm-up among its branches.
-        scale: The scale of the run, for the title.
-
-    Raises:
-        InputError: There is no such form.
-        ValueError: The summary lacks a branch of the item.
-
-    """
-    with style.context():
-        return chosen(FORMS, item)(item, summary, scale)
 
 
 def save(figure: Figure, pdf: Path, png: Path) -> None:
@@ -57,23 +37,31 @@ def save(figure: Figure, pdf: Path, png: Path) -> None:
             figure.savefig(temporary, format="png")
 
 
-@register(FORMS, "gains")
-def gains(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
+def gains(item: Item, summary: pd.DataFrame, reported: pd.DataFrame) -> Figure:
     """Gain over the baseline against k (PAPER.md section 6, Figures 1-4), the paper's at the right.
 
     This run's gains have a band where the summary has an interval; the paper gives none.
+
+    Args:
+        item: The item.
+        summary: As ``summary.summarise`` gives it, with the warm-up among its branches.
+        reported: The paper's own numbers, as ``reported.read_reported`` gives them.
+
+    Raises:
+        ValueError: The summary lacks a branch of the item.
+
     """
-    frame, reported = beside_paper(item, summary), paper_values(item)
-    metric = metric_of(item.metric)
-    figure, ours, papers = _two_panels(item, frame, reported, scale)
-    looks = style.looks_of(item.family)
-    for axes, rows, column in ((ours, frame, "gain"), (papers, reported, "paper_gain")):
+    frame, of_paper = _both(item, summary, reported)
+    metric = metric_of(item.row.metric)
+    figure, ours, papers = _two_panels(item, frame, of_paper)
+    looks = style.looks_of(item.experiment)
+    for axes, rows, column in ((ours, frame, "gain"), (papers, of_paper, "paper_gain")):
         _draw_zero(axes, item)
         _draw_lines(axes, item, rows, column, looks)
     _draw_bands(ours, frame, "gain", looks)
     ours.set_ylabel(f"Gain in {metric.title}\n({metric.gain_unit})")
     papers.set_ylabel(f"Reported gain in {metric.title}\n({metric.gain_unit})")
-    for axes, budgets in ((ours, sorted(frame["k"].unique())), (papers, item.budgets)):
+    for axes, budgets in ((ours, sorted(frame["k"].unique())), (papers, item.row.budgets)):
         axes.set_xlabel("Samples per problem, k")
         axes.set_xticks(spaced_ticks(budgets))
         axes.set_xticks(budgets, minor=True)
@@ -83,19 +71,18 @@ def gains(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
     return figure
 
 
-@register(FORMS, "levels")
-def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
+def levels(item: Item, summary: pd.DataFrame, reported: pd.DataFrame) -> Figure:
     """Level against k on an axis of doublings (PAPER.md section 6, Figures 7 and 8), as gains."""
-    frame, reported = beside_paper(item, summary), paper_values(item)
-    metric = metric_of(item.metric)
-    figure, ours, papers = _two_panels(item, frame, reported, scale)
-    looks = style.level_looks_of(item.family)
+    frame, of_paper = _both(item, summary, reported)
+    metric = metric_of(item.row.metric)
+    figure, ours, papers = _two_panels(item, frame, of_paper)
+    looks = style.level_looks_of(item.experiment)
     _draw_bands(ours, frame, "value", looks)
-    for axes, rows, column in ((ours, frame, "value"), (papers, reported, "paper_value")):
+    for axes, rows, column in ((ours, frame, "value"), (papers, of_paper, "paper_value")):
         _draw_lines(axes, item, rows, column, looks)
     ours.set_ylabel(f"{capitalised(metric.title)} ({metric.unit})")
     papers.set_ylabel(f"Reported {metric.title} ({metric.unit})")
-    for axes, budgets in ((ours, sorted(frame["k"].unique())), (papers, item.budgets)):
+    for axes, budgets in ((ours, sorted(frame["k"].unique())), (papers, item.row.budgets)):
         axes.set_xlabel("Samples per prompt, k")
         axes.set_xscale("log", base=2)
         axes.set_xticks(budgets, labels=map(str, budgets))
@@ -104,25 +91,35 @@ def levels(item: PaperItem, summary: pd.DataFrame, scale: str) -> Figure:
     return figure
 
 
+def _both(
+    item: Item, summary: pd.DataFrame, reported: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What is drawn of this run, and of the paper: the item's metric alone, no vote over all."""
+    frame = beside_paper(item, summary, reported)
+    return frame[frame["metric"] == item.row.metric], paper_values(item, reported)
+
+
 def capitalised(text: str) -> str:
     """The text with a capital in front, the rest as it is."""
     return text[:1].upper() + text[1:]
 
 
 def _two_panels(
-    item: PaperItem, frame: pd.DataFrame, reported: pd.DataFrame, scale: str
+    item: Item, frame: pd.DataFrame, of_paper: pd.DataFrame
 ) -> tuple[Figure, Axes, Axes]:
     """A titled figure with a panel for this run and one, in another shade, for the paper."""
-    paper_model, paper_data = MEASURED_ON[metric_of(item.metric).needs]
+    paper_model, paper_data = MEASURED_ON[metric_of(item.row.metric).needs]
     seeds = int(frame["seeds"].iloc[0])
     figure = Figure(figsize=(style.WIDTH, style.HEIGHT), layout="constrained")
     ours, papers = figure.subplots(1, 2)
-    ours.set_title(f"This run (scale {scale}, {seeds} {'seed' if seeds == 1 else 'seeds'})")
+    ours.set_title(
+        f"This run (scale {item.experiment.scale}, {seeds} {'seed' if seeds == 1 else 'seeds'})"
+    )
     papers.set_title(f"Paper ({paper_model}, {paper_data})")
     papers.set_facecolor(style.PAPER_BACKGROUND)
-    if reported.empty:
+    if of_paper.empty:
         papers.text(0.5, 0.5, "none reported", transform=papers.transAxes, ha="center")
-    style.title(figure, item.title)
+    style.title(figure, item.row.title)
     return figure, ours, papers
 
 
@@ -141,7 +138,7 @@ def _show_branches(axes: Axes, frame: pd.DataFrame) -> None:
 
     It counts up to twice their height. The legend then says where the line ends.
     """
-    warm = frame["branch"] == study.WARMUP
+    warm = frame["branch"] == WARMUP
     shown = frame.loc[~warm, ["gain", "gain_low", "gain_high"]].to_numpy(float)
     gains = frame.loc[warm, "gain"].to_numpy(float)
     low, high = min(np.nanmin(shown), 0.0), max(np.nanmax(shown), 0.0)
@@ -152,23 +149,23 @@ def _show_branches(axes: Axes, frame: pd.DataFrame) -> None:
         low, high = with_warmup
     else:
         last = frame[warm].iloc[-1]
-        line = next(line for line in axes.get_lines() if line.get_label() == study.WARMUP_LABEL)
-        line.set_label(f"{study.WARMUP_LABEL} ({last['gain']:+.1f} at k={last['k']})")
+        line = next(line for line in axes.get_lines() if line.get_label() == WARMUP_LABEL)
+        line.set_label(f"{WARMUP_LABEL} ({last['gain']:+.1f} at k={last['k']})")
     margin = MARGIN * (high - low)
     axes.set_ylim(low - margin, high + margin)
 
 
-def _draw_zero(axes: Axes, item: PaperItem) -> None:
+def _draw_zero(axes: Axes, item: Item) -> None:
     """The baseline as the zero line."""
-    label = f"{study.labels_of(item.family)[study.baseline_of(item.family)]} (baseline)"
+    label = f"{item.experiment.baseline_label} (baseline)"
     axes.axhline(0, color=style.BASELINE_COLOUR, linewidth=1, label=label)
 
 
 def _draw_lines(
-    axes: Axes, item: PaperItem, frame: pd.DataFrame, column: str, looks: Mapping[str, style.Look]
+    axes: Axes, item: Item, frame: pd.DataFrame, column: str, looks: Mapping[str, style.Look]
 ) -> None:
     """A line for every model that has a look."""
-    labels = study.labels_of(item.family)
+    labels = item.experiment.labels
     for branch, look in looks.items():
         rows = frame[frame["branch"] == branch]
         if not rows.empty:

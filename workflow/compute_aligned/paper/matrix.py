@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from compute_aligned.config import study
-from compute_aligned.config.sheets import PaperItem
+from compute_aligned.config.sheets import WARMUP
+from compute_aligned.config.study import Item
 from compute_aligned.method.intervals import paired_interval
 from compute_aligned.method.metrics import Metric, UnderStrategy, metric_of
 from compute_aligned.method.strategies import PassAtN, SingleSample
@@ -65,11 +65,11 @@ def columns(measured: Iterable[tuple[str, int]], strategies: Sequence[str]) -> l
     return sorted(dict.fromkeys(found), key=lambda c: order.get(c.metric.name, len(order)))
 
 
-def of_item(item: PaperItem, outcomes: pd.DataFrame) -> pd.DataFrame:
+def of_item(item: Item, outcomes: pd.DataFrame) -> pd.DataFrame:
     """The gain of an item's branches, and of the warm-up, over the baseline under each column.
 
     Args:
-        item: The row of ``config/paper_items.tsv``.
+        item: The item.
         outcomes: As ``summary.read_outcomes`` gives them.
 
     Returns:
@@ -80,9 +80,9 @@ def of_item(item: PaperItem, outcomes: pd.DataFrame) -> pd.DataFrame:
         InputError: A branch has no outcomes, or not on the baseline's seeds and problems.
 
     """
-    baseline = study.baseline_of(item.family)
-    strategies = {b: study.read_branch(item.family, b).strategy for b in item.branches}
-    shown = [study.WARMUP, *(branch for branch in item.branches if branch != baseline)]
+    baseline = item.experiment.baseline
+    strategies = {b: item.experiment.branch(b).row.strategy for b in item.row.branches}
+    shown = [WARMUP, *(branch for branch in item.row.branches if branch != baseline)]
     pairs = outcomes[["metric", "k"]].drop_duplicates().itertuples(index=False)
     rows = []
     for column in columns(((name, int(k)) for name, k in pairs), list(strategies.values())):

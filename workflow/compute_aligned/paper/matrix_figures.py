@@ -1,9 +1,4 @@
-"""Figures of the alignment matrix: all metrics of a family side by side.
-
-Like ``figures``, but a form is made from all outcomes, as ``summary.read_outcomes`` gives them.
-"""
-
-from collections.abc import Callable
+"""The alignment matrix as a figure: all metrics of a family side by side."""
 
 import numpy as np
 import pandas as pd
@@ -11,34 +6,19 @@ import seaborn
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from compute_aligned.config import study
-from compute_aligned.config.sheets import PaperItem
+from compute_aligned.config.study import Item
 from compute_aligned.paper import matrix, style
-from compute_aligned.paper.forms import chosen, register
-
-FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Figure]] = {}
 
 
-def draw(item: PaperItem, outcomes: pd.DataFrame, scale: str) -> Figure:
-    """Draw a figure in the form that its row names.
+def alignment_matrix(item: Item, outcomes: pd.DataFrame) -> Figure:
+    """What training for one strategy gives under each other; a frame marks a branch's own.
 
     Args:
-        item: The row of ``config/paper_items.tsv``.
+        item: The item.
         outcomes: As ``summary.read_outcomes`` gives them.
-        scale: The scale of the run, for headings.
-
-    Raises:
-        InputError: There is no such form.
 
     """
-    with style.context():
-        return chosen(FORMS, item)(item, outcomes, scale)
-
-
-@register(FORMS, "alignment_matrix")
-def alignment_matrix(item: PaperItem, outcomes: pd.DataFrame, scale: str) -> Figure:
-    """What training for one strategy gives under each other; a frame marks a branch's own."""
-    labels = study.labels_of(item.family)
+    labels = item.experiment.labels
     found = matrix.of_item(item, outcomes)
     branches, heads = (list(dict.fromkeys(found[name])) for name in ("branch", "column"))
     gains = found.pivot(index="branch", columns="column", values="gain").loc[branches, heads]
@@ -47,7 +27,7 @@ def alignment_matrix(item: PaperItem, outcomes: pd.DataFrame, scale: str) -> Fig
     figure = Figure(figsize=(style.WIDTH, 1.6 + 0.34 * len(branches)), layout="constrained")
     axes = figure.subplots()
     most = float(np.nanmax(np.abs(gains.to_numpy())))
-    baseline = labels[study.baseline_of(item.family)]
+    baseline = item.experiment.baseline_label
     seaborn.heatmap(
         gains,
         annot=marks.pivot(index="branch", columns="column", values="text").loc[branches, heads],
@@ -71,5 +51,5 @@ def alignment_matrix(item: PaperItem, outcomes: pd.DataFrame, scale: str) -> Fig
     for label in axes.get_xticklabels():
         label.set(ha="right", rotation_mode="anchor")
     axes.tick_params(axis="y", rotation=0)
-    style.title(figure, f"{item.title} (scale {scale})")
+    style.title(figure, f"{item.row.title} (scale {item.experiment.scale})")
     return figure

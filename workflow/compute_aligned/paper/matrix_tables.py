@@ -1,43 +1,34 @@
-"""Tables of the alignment matrix: all metrics of a family side by side.
+"""The alignment matrix as a table: all metrics of a family side by side."""
 
-Like ``tables``, but a form is made from all outcomes, as ``summary.read_outcomes`` gives them.
-"""
-
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from compute_aligned.config import study
-from compute_aligned.config.sheets import PaperItem
+from compute_aligned.config.study import Item
 from compute_aligned.paper import matrix
 from compute_aligned.paper.captions import count
-from compute_aligned.paper.forms import chosen, register
-from compute_aligned.paper.grids import Entry, Grid, GridSheet, emphasised, missing, words
-from compute_aligned.paper.tables import Rendered, of_grids, sources
+from compute_aligned.paper.sheets import (
+    Entry,
+    Grid,
+    Rendered,
+    Sheet,
+    emphasised,
+    missing,
+    rendered,
+    words,
+)
+from compute_aligned.paper.tables import sources
 
-FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Rendered]] = {}
 
-
-def render(item: PaperItem, outcomes: pd.DataFrame, scale: str) -> Rendered:
-    """Make a table in the form that its row names.
+def alignment_matrix(item: Item, outcomes: pd.DataFrame) -> Rendered:
+    """What training for one strategy gives under each other (PAPER section 1).
 
     Args:
-        item: The row of ``config/paper_items.tsv``.
+        item: The item.
         outcomes: As ``summary.read_outcomes`` gives them.
-        scale: The scale of the run, for headings.
-
-    Raises:
-        InputError: There is no such form.
 
     """
-    return chosen(FORMS, item)(item, outcomes, scale)
-
-
-@register(FORMS, "alignment_matrix")
-def alignment_matrix(item: PaperItem, outcomes: pd.DataFrame, scale: str) -> Rendered:
-    """What training for one strategy gives under each other (PAPER section 1)."""
-    labels = study.labels_of(item.family)
+    labels = item.experiment.labels
     found = matrix.of_item(item, outcomes)
     heads = list(dict.fromkeys(found["column"]))
     rows = [
@@ -45,10 +36,10 @@ def alignment_matrix(item: PaperItem, outcomes: pd.DataFrame, scale: str) -> Ren
         for branch, of_branch in found.groupby("branch", sort=False)
     ]
     seeds, problems = int(found["seeds"].iloc[0]), int(found["problems"].iloc[0])
-    baseline = labels[study.baseline_of(item.family)]
-    sheet = GridSheet(
-        name=item.item,
-        title=item.title,
+    baseline = item.experiment.baseline_label
+    sheet = Sheet(
+        name=item.row.item,
+        title=item.row.title,
         caption=(
             f"Rows: what a branch was trained for; columns: the strategy that it is evaluated "
             f"under. Gains over {baseline}, paired by problem and seed; {count(seeds, 'seed')}, "
@@ -57,7 +48,8 @@ def alignment_matrix(item: PaperItem, outcomes: pd.DataFrame, scale: str) -> Ren
         ),
         grids=[
             Grid(
-                f"This run (scale {scale}): gain over {baseline} in percentage points",
+                f"This run (scale {item.experiment.scale}): "
+                f"gain over {baseline} in percentage points",
                 [words(text) for text in ("Trained for", *heads)],
                 rows,
             )
@@ -68,8 +60,10 @@ def alignment_matrix(item: PaperItem, outcomes: pd.DataFrame, scale: str) -> Ren
             "success S(p). The paper has no such table."
         ),
     )
-    frame = found.assign(item=item.item, family=item.family, label=found["branch"].map(labels))
-    return of_grids(frame[["item", "family", "branch", "label", *found.columns[1:]]], sheet)
+    frame = found.assign(
+        item=item.row.item, family=item.row.family, label=found["branch"].map(labels)
+    )
+    return rendered(frame[["item", "family", "branch", "label", *found.columns[1:]]], sheet)
 
 
 def _gain(cell: dict[Any, Any]) -> Entry:

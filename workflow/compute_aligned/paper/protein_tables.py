@@ -4,24 +4,24 @@ Shapes: P prompts and M samples of each, with NaN for the share of what is no pr
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
-from compute_aligned.config import study
 from compute_aligned.config.settings import Rl
-from compute_aligned.config.sheets import PaperItem
+from compute_aligned.config.sheets import WARMUP
+from compute_aligned.config.study import Item
 from compute_aligned.method.intervals import FloatArray, mean_interval
 from compute_aligned.method.policy import group_advantages
 from compute_aligned.method.strategies import Strategy, UpdateForm
 from compute_aligned.method.strategy_text import parse_strategy
 from compute_aligned.method.update_weights import SUCCESS_ESTIMATES, RolloutGroups
-from compute_aligned.paper import diagonal, diagonal_items
-from compute_aligned.paper.forms import chosen, register
-from compute_aligned.paper.grids import Entry, Grid, GridSheet, missing, words
-from compute_aligned.paper.tables import Rendered, count, of_grids
+from compute_aligned.paper.captions import count
+from compute_aligned.paper.sheets import Entry, Grid, Rendered, Sheet, missing, rendered, words
+from compute_aligned.score.proteins import read_scores
 
 
 def within_prompt_sd(samples: pd.DataFrame) -> float:
@@ -82,8 +82,6 @@ def in_groups(samples: pd.DataFrame, column: str, size: int) -> FloatArray:
 
 # --- the tables ------------------------------------------------------------------------------
 
-FORMS: dict[str, Callable[[PaperItem, pd.DataFrame, str], Rendered]] = {}
-
 
 class Measure(NamedTuple):
     """A column of a table.
@@ -100,24 +98,14 @@ class Measure(NamedTuple):
     value: Callable[[pd.DataFrame, str], float]
 
 
-def render(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
-    """Make a table in the form that its row names.
+def share_spread(item: Item, scores: Sequence[Path]) -> Rendered:
+    """How much a model's answers to one prompt differ, and how they follow the prompt.
 
     Args:
-        item: The row of ``config/paper_items.tsv``.
-        samples: As ``score.proteins.read_scores`` gives them, with the warm-up among its branches.
-        scale: The scale of the run, for the caption and for how its branches are trained.
-
-    Raises:
-        InputError: There is no such form.
+        item: The item.
+        scores: Files of ``records.PROTEIN_SCORES``, one a seed.
 
     """
-    return chosen(FORMS, item)(item, samples, scale)
-
-
-@register(FORMS, "share_spread")
-def share_spread(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
-    """How much a model's answers to one prompt differ, and how they follow the prompt."""
     measures = (
         *LEVELS,
         Measure("sd of h within a prompt", 3, _own(within_prompt_sd)),
@@ -129,19 +117,24 @@ def share_spread(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered
         "More samples of a prompt find a better one only as far as they differ. Invalid: the share "
         "that is no protein of the least length; it has a reward, but no h."
     )
-    return _rendered(item, samples, measures, scale, note)
+    return _rendered(item, read_scores(scores), measures, note)
 
 
-@register(FORMS, "share_push")
-def share_push(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
-    """Where each branch's update pushes h at the start of training, and where h ends up."""
+def share_push(item: Item, scores: Sequence[Path]) -> Rendered:
+    """Where each branch's update pushes h at the start of training, and where h ends up.
+
+    Args:
+        item: The item.
+        scores: Files of ``records.PROTEIN_SCORES``, one a seed.
+
+    """
 
     def push(of_seed: pd.DataFrame, branch: str) -> float:
-        training = study.branch_training(scale, item.family, branch)
-        row = study.read_branch(item.family, branch)
+        of_branch = item.experiment.branch(branch)
+        training, row = of_branch.training, of_branch.row
         if not isinstance(training, Rl) or row.weight_form == "-":
-            raise ValueError(f"family {item.family} is not trained by reinforcement learning")
-        start = of_seed[of_seed["branch"] == study.WARMUP]
+            raise ValueError(f"family {row.family} is not trained by reinforcement learning")
+        start = of_seed[of_seed["branch"] == WARMUP]
         rewards, shares = (
             in_groups(start, column, training.group_size) for column in ("reward", "share")
         )
@@ -154,19 +147,7 @@ def share_push(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
         "warm-up, in groups as in training. Above 0 the first updates raise h, below 0 they lower "
         "it, so it foretells who leaves the low hill of the reward."
     )
-    return _rendered(item, samples, (at_start, *LEVELS), scale, note)
-
-
-@register(FORMS, "diagonal")
-def diagonal_ratio(item: PaperItem, samples: pd.DataFrame, scale: str) -> Rendered:
-    """How large rho of Best-of-N is (PAPER section 7)."""
-    ratios = diagonal.of_rewards(samples, [study.WARMUP, *item.branches])
-    target = (
-        f"Best-of-{diagonal.BUDGET}: the target is the highest reward among a prompt's samples; "
-        "equal rewards are one outcome. If one of m samples has it, rho is (m/(m - 1))^"
-        f"{diagonal.BUDGET - 1}, whatever the model."
-    )
-    return diagonal_items.render_diagonal(item, ratios, scale, target)
+    return _rendered(item, read_scores(scores), (at_start, *LEVELS), note)
 
 
 def _own(measure: Callable[[pd.DataFrame], float]) -> Callable[[pd.DataFrame, str], float]:
@@ -178,7 +159,7 @@ def _of_branches(
     measure: Callable[[pd.DataFrame, str], float],
 ) -> Callable[[pd.DataFrame, str], float]:
     """A measure that the warm-up has not."""
-    return lambda of_seed, model: np.nan if model == study.WARMUP else measure(of_seed, model)
+    return lambda of_seed, model: np.nan if model == WARMUP else measure(of_seed, model)
 
 
 LEVELS = (
@@ -191,37 +172,37 @@ LEVELS = (
 
 
 def _rendered(
-    item: PaperItem, samples: pd.DataFrame, measures: Sequence[Measure], scale: str, note: str
+    item: Item, samples: pd.DataFrame, measures: Sequence[Measure], note: str
 ) -> Rendered:
     frame = _measured(item, samples, measures)
     seeds = samples["seed"].nunique()
     interval = f"; brackets are 95% intervals (t, {seeds - 1} degrees of freedom)"
-    labels = study.labels_of(item.family)
+    labels = item.experiment.labels
     columns = [words("Model"), *(words(measure.heading) for measure in measures)]
     rows = [
         [words(labels[str(model)]), *map(_entry, values.to_dict("records"), measures)]
         for model, values in frame.groupby("branch", sort=False)
     ]
-    sheet = GridSheet(
-        name=item.item,
-        title=item.title,
+    sheet = Sheet(
+        name=item.row.item,
+        title=item.row.title,
         caption=f"Means over {count(seeds, 'seed')}{interval if seeds > 1 else ''}.",
-        grids=[Grid(f"This run (scale {scale})", columns, rows)],
+        grids=[Grid(f"This run (scale {item.experiment.scale})", columns, rows)],
         note=note,
     )
-    return of_grids(frame, sheet)
+    return rendered(frame, sheet)
 
 
-def _measured(item: PaperItem, samples: pd.DataFrame, measures: Sequence[Measure]) -> pd.DataFrame:
+def _measured(item: Item, samples: pd.DataFrame, measures: Sequence[Measure]) -> pd.DataFrame:
     """One row a model and measure: item, family, branch, measure, value, its interval, seeds."""
     by_seed = [of_seed for _, of_seed in samples.groupby("seed")]
     rows = []
-    for model in [study.WARMUP, *item.branches]:
+    for model in item.models:
         for measure in measures:
             values = np.array([[measure.value(of_seed, model)] for of_seed in by_seed])
             low, high = _ends(values)
             rows.append(
-                {"item": item.item, "family": item.family, "branch": model}
+                {"item": item.row.item, "family": item.row.family, "branch": model}
                 | {"measure": measure.heading, "value": values.mean(), "value_low": low}
                 | {"value_high": high, "seeds": len(by_seed)}
             )

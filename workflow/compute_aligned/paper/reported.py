@@ -6,11 +6,12 @@ never share a column with this run's.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
-from compute_aligned.config import study
-from compute_aligned.config.sheets import PaperItem
+from compute_aligned.config.reading import REPORTED, sheet_file
+from compute_aligned.config.study import Item
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near
 from compute_aligned.method.metrics import Needs, metric_of
@@ -25,7 +26,7 @@ MEASURED_ON: dict[Needs, tuple[str, str]] = {
 }
 
 
-def read_reported() -> pd.DataFrame:
+def read_reported(path: Path = REPORTED) -> pd.DataFrame:
     """All rows of ``config/paper_reported.csv``, columns ``COLUMNS``.
 
     Raises:
@@ -33,7 +34,6 @@ def read_reported() -> pd.DataFrame:
             number.
 
     """
-    path = study.CONFIG / "paper_reported.csv"
     try:
         return pd.read_csv(path, usecols=COLUMNS, dtype={"budget": int, "value": float})
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def read_reported() -> pd.DataFrame:
         raise InputError(path, str(error), f"its columns are: {', '.join(COLUMNS)}") from None
 
 
-def paper_values(item: PaperItem) -> pd.DataFrame:
+def paper_values(item: Item, reported: pd.DataFrame) -> pd.DataFrame:
     """What the paper reports for an item's branches and budgets, in the families that it names.
 
     A point counts whichever table of the paper it stands in. Where the paper gives one twice, the
@@ -57,21 +57,20 @@ def paper_values(item: PaperItem) -> pd.DataFrame:
         InputError: The item names a family of which the paper reports nothing.
 
     """
-    baseline = study.baseline_of(item.family)
-    reported = read_reported()
+    baseline = item.experiment.baseline
     known = reported["family"].unique()
-    for family in item.reported:
+    for family in item.row.reported:
         if family not in known:
             raise InputError(
-                f"{study.CONFIG / 'paper_items.tsv'}: {item.item}",
+                f"{sheet_file('paper_items')}: {item.row.item}",
                 f"paper_reported.csv has no family {family!r}{near(family, known)}",
                 f"choose from: {', '.join(known)}; or write - in the column reported",
             )
     points = reported[
-        reported["family"].isin(item.reported)
-        & (reported["metric"] == item.metric)
-        & reported["budget"].isin(item.budgets)
-        & reported["branch"].isin([*item.branches, baseline])
+        reported["family"].isin(item.row.reported)
+        & (reported["metric"] == item.row.metric)
+        & reported["budget"].isin(item.row.budgets)
+        & reported["branch"].isin([*item.row.branches, baseline])
     ]
     unique = _printed_first(points).drop_duplicates(["branch", "budget"])
     reference = unique[unique["branch"] == baseline].set_index("budget")["value"]
@@ -84,7 +83,7 @@ def paper_values(item: PaperItem) -> pd.DataFrame:
             "origin": unique["table"] + ", " + unique["source"],
         }
     )
-    return in_order(values, item.branches)
+    return in_order(values, item.row.branches)
 
 
 def _printed_first(points: pd.DataFrame) -> pd.DataFrame:
@@ -93,25 +92,27 @@ def _printed_first(points: pd.DataFrame) -> pd.DataFrame:
     return points.assign(saved=saved).sort_values("saved", kind="stable")
 
 
-def reported_levels(families: Sequence[str]) -> dict[tuple[str, str, int], float]:
+def reported_levels(
+    reported: pd.DataFrame, families: Sequence[str]
+) -> dict[tuple[str, str, int], float]:
     """What the paper reports in some families: its value of a branch, metric and budget.
 
     Where the paper gives one twice, the printed table is preferred to the saved curve.
     """
-    reported = read_reported()
     points = _printed_first(reported[reported["family"].isin(families)])
     unique = points.drop_duplicates(["branch", "metric", "budget"])
     keys = zip(unique["branch"], unique["metric"], unique["budget"], strict=True)
     return dict(zip(keys, unique["value"], strict=True))
 
 
-def beside_paper(item: PaperItem, summary: pd.DataFrame) -> pd.DataFrame:
+def beside_paper(item: Item, summary: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     """Join a run's summary with the paper's values, warm-up first, then the item's branches.
 
     Args:
-        item: The row of ``config/paper_items.tsv``.
+        item: The item.
         summary: As ``summary.summarise`` gives it, with the warm-up among its branches; for
             ``maj@k`` it may have rows of the metric ``plurality`` too.
+        reported: As :func:`read_reported` gives it.
 
     Returns:
         One row a branch, metric and k: item, family, branch, label, metric, k, unit, value,
@@ -123,15 +124,17 @@ def beside_paper(item: PaperItem, summary: pd.DataFrame) -> pd.DataFrame:
         ValueError: ``summary`` lacks the warm-up or one of the item's branches.
 
     """
-    shown = [study.WARMUP, *item.branches]
-    missing = sorted(set(shown) - set(summary["branch"]))
+    missing = sorted(set(item.models) - set(summary["branch"]))
     if missing:
-        raise ValueError(f"the summary of {item.item} lacks: {', '.join(missing)}")
-    constant = {"item": item.item, "family": item.family, "unit": metric_of(item.metric).unit}
-    frame = summary.assign(
-        **constant, label=summary["branch"].map(study.labels_of(item.family))
-    ).merge(
-        paper_values(item).assign(metric=item.metric),
+        raise ValueError(f"the summary of {item.row.item} lacks: {', '.join(missing)}")
+    constant = {
+        "item": item.row.item,
+        "family": item.experiment.family,
+        "unit": metric_of(item.row.metric).unit,
+    }
+    labels = summary["branch"].map(item.experiment.labels)
+    frame = summary.assign(**constant, label=labels).merge(
+        paper_values(item, reported).assign(metric=item.row.metric),
         on=["branch", "metric", "k"],
         how="left",
         validate="one_to_one",
@@ -139,7 +142,7 @@ def beside_paper(item: PaperItem, summary: pd.DataFrame) -> pd.DataFrame:
     columns = ["item", "family", "branch", "label", "metric", "k", "unit"]
     ours = [f"{name}{end}" for name in ("value", "gain") for end in ("", "_low", "_high")]
     paper = ["paper_value", "paper_gain"]
-    return in_order(frame, shown)[[*columns, *ours, "seeds", "problems", *paper]]
+    return in_order(frame, item.models)[[*columns, *ours, "seeds", "problems", *paper]]
 
 
 def in_order(frame: pd.DataFrame, branches: Sequence[str]) -> pd.DataFrame:

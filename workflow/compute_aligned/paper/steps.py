@@ -1,14 +1,14 @@
 """The steps of the rules ``table`` and ``figure``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from compute_aligned.config import fingerprints, study
-from compute_aligned.config.options import Item, Outcomes, Scale, Scores, Steps, named
-from compute_aligned.config.sheets import PaperItem
+from compute_aligned.config.fingerprints import item_fingerprint
+from compute_aligned.config.options import Item, Outcomes, Reported, Scale, Scores, Steps, named
+from compute_aligned.config.reading import REPORTED
+from compute_aligned.config.study import Study, read_study
 from compute_aligned.files import provenance, writing
 
 
@@ -22,18 +22,19 @@ def table(
     outcomes: Outcomes = None,
     scores: Scores = None,
     steps: Steps = None,
+    reported: Reported = REPORTED,
 ) -> None:
     """Make one table of the paper."""
     from compute_aligned.paper import items
 
-    row = study.read_paper_item(item)
-    files = items.Files(outcomes or [], scores or [], named("--steps", steps or []))
-    rendered = items.table(row, files, scale)
-    writing.write_text(csv, rendered.csv)
-    writing.write_text(md, rendered.md)
-    writing.write_text(tex, rendered.tex)
-    writing.write_text(html, rendered.html)
-    _record_item(csv, scale, row, files.paths)
+    study = read_study(scale)
+    files = items.Files(reported, outcomes or [], scores or [], named("--steps", steps or []))
+    made = items.make(item, study, files)
+    writing.write_text(csv, made.csv)
+    writing.write_text(md, made.md)
+    writing.write_text(tex, made.tex)
+    writing.write_text(html, made.html)
+    _record(csv, study, item, files.of_run)
 
 
 def figure(
@@ -44,22 +45,25 @@ def figure(
     outcomes: Outcomes = None,
     scores: Scores = None,
     steps: Steps = None,
+    reported: Reported = REPORTED,
 ) -> None:
     """Draw one figure of the paper."""
-    from compute_aligned.paper import figures, items
+    from compute_aligned.paper import figures, items, style
 
-    row = study.read_paper_item(item)
-    files = items.Files(outcomes or [], scores or [], named("--steps", steps or []))
-    figures.save(items.figure(row, files, scale), pdf, png)
-    _record_item(pdf, scale, row, files.paths)
+    study = read_study(scale)
+    files = items.Files(reported, outcomes or [], scores or [], named("--steps", steps or []))
+    with style.context():
+        made = items.make(item, study, files)
+    figures.save(made, pdf, png)
+    _record(pdf, study, item, files.of_run)
 
 
-def _record_item(made: Path, scale: str, row: PaperItem, inputs: Sequence[Path]) -> None:
+def _record(made: Path, study: Study, item: str, inputs: list[Path]) -> None:
     provenance.record(
         made,
-        scale=scale,
-        family=row.family,
-        item=row.item,
+        scale=study.scale,
+        family=study.row(item).family,
+        item=item,
         inputs=[str(path) for path in inputs],
-        config_hash=fingerprints.item_fingerprint(row.item),
+        config_hash=item_fingerprint(study, item),
     )

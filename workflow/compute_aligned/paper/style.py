@@ -7,7 +7,8 @@ import matplotlib.style
 import seaborn
 from matplotlib.figure import Figure
 
-from compute_aligned.config import study
+from compute_aligned.config.sheets import WARMUP
+from compute_aligned.config.study import Experiment
 
 WIDTH = 6.5  # inches, the text width of a page
 HEIGHT = 3.3
@@ -76,21 +77,21 @@ def title(figure: Figure, text: str) -> None:
     figure.suptitle(text, x=0.01, ha="left", weight="bold", wrap=True)
 
 
-def level_looks_of(family: str) -> dict[str, Look]:
+def level_looks_of(experiment: Experiment) -> dict[str, Look]:
     """The looks of :func:`looks_of`, and after the warm-up's one for the baseline."""
-    warmup, *branches = looks_of(family).items()
+    warmup, *branches = looks_of(experiment).items()
     baseline = Look(BASELINE_COLOUR, marker="h")
-    return dict([warmup, (study.baseline_of(family), baseline), *branches])
+    return dict([warmup, (experiment.baseline, baseline), *branches])
 
 
-def looks_of(family: str) -> dict[str, Look]:
+def looks_of(experiment: Experiment) -> dict[str, Look]:
     """Every model's look: the warm-up's, then the branches' by place in ``config/branches.tsv``.
 
     A branch looks the same in every figure of its family. The baseline has no look: gains are
     drawn against it, as the zero line.
     """
-    branches = [b for b in study.branches_of(family) if b != study.baseline_of(family)]
-    return {study.WARMUP: Look(WARMUP_COLOUR, marker="", line="--")} | {
+    branches = [b for b in experiment.branches if b != experiment.baseline]
+    return {WARMUP: Look(WARMUP_COLOUR, marker="", line="--")} | {
         branch: Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
         for i, branch in enumerate(branches)
     }

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from compute_aligned.config import fingerprints, study
+from compute_aligned.config.fingerprints import fingerprint
 from compute_aligned.config.options import Family, Scale, Seed
+from compute_aligned.config.study import read_study
 from compute_aligned.files import provenance, records, writing
 
 
@@ -18,7 +19,7 @@ def fetch(
     """Read a source of raw problems whole: generate it, read its file, or download it."""
     from compute_aligned.prepare.problems import raw_problems
 
-    settings = study.read_source(scale, source)
+    settings = read_study(scale).source(source)
     # outside the declared outputs: Snakemake deletes those, and the revision has to stay
     revision_file = out.with_suffix(".revision")
     known = revision_file.read_text().strip() if revision_file.exists() else None
@@ -30,7 +31,7 @@ def fetch(
         scale=scale,
         source=settings.source,
         revision=revision,
-        config_hash=fingerprints.fingerprint(settings),
+        config_hash=fingerprint(settings),
         problems=len(problems),
     )
 
@@ -43,7 +44,7 @@ def fetch_model(
     """Have the checkpoint that families start from on this machine, and record its revision."""
     from compute_aligned.models import fetching
 
-    settings = study.read_checkpoint(scale, checkpoint)
+    settings = read_study(scale).checkpoint(checkpoint)
     revision_file = out.with_suffix(".revision")  # stays, as for a source of problems
     known = revision_file.read_text().strip() if revision_file.exists() else None
     record = fetching.fetch(settings, out, known)
@@ -62,7 +63,7 @@ def prepare(
     """Cut raw problems into the disjoint splits of a family and seed."""
     from compute_aligned.prepare.splits import split_problems
 
-    settings = study.read_family(scale, family).problems
+    settings = read_study(scale).experiment(family).settings.problems
     for split, problems in split_problems(records.read_problems(raw), settings, seed).items():
         path = out / f"{split}.jsonl"
         records.write_problems(path, problems)
@@ -71,6 +72,6 @@ def prepare(
             scale=scale,
             family=family,
             seed=seed,
-            config_hash=fingerprints.fingerprint(settings),
+            config_hash=fingerprint(settings),
             problems=len(problems),
         )

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compute_aligned.config import fingerprints, study
+from compute_aligned.config.fingerprints import sampling_fingerprint
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.options import Device, Family, Fetched, Problems, Scale, Seed, named
+from compute_aligned.config.study import read_study
 from compute_aligned.files import provenance, records, streams, writing
 from compute_aligned.files.errors import InputError
 from compute_aligned.models.ready import ready
@@ -50,8 +51,8 @@ def sample(
 
     context.with_resource(sole_maker(out))
     torch.set_num_threads(1)  # so that the bytes of a result repeat
-    settings = study.read_family(scale, family)
-    dtype = study.read_scale(scale).dtype
+    experiment = read_study(scale).experiment(family)
+    settings, dtype = experiment.settings, experiment.dtype
     if engine not in ENGINES:
         raise InputError("--engine", f"there is no {engine!r}", f"one of: {', '.join(ENGINES)}")
     gathers = shard is None and settings.sampling.shards > 1
@@ -113,7 +114,7 @@ def sample(
         shard=shard,
         engine=engine,
         device=at.device,
-        config_hash=fingerprints.sampling_fingerprint(scale, family, engine),
+        config_hash=sampling_fingerprint(experiment, engine),
         **counts,
     )
 

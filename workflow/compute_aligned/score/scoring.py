@@ -1,7 +1,4 @@
-"""From samples to scores: votes and correctness of each problem, then every metric and budget.
-
-One grader decides both which samples are correct and which votes are the same answer.
-"""
+"""From samples to scores: the worth of every sample, then every metric and budget of a problem."""
 
 import itertools
 import operator
@@ -15,37 +12,33 @@ from compute_aligned.config.settings import budgets_up_to
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import SAMPLES, Problem
 from compute_aligned.method.metrics import WITH, metric_of
-from compute_aligned.score.answers import extract_answer, graded_votes
+from compute_aligned.score.tasks import Task
 
 
-def score(samples: Iterable["Drawn"], problems: Iterable[Problem], grader: str) -> Iterator[dict]:
-    """One row a branch and problem (schema ``records.SCORES``), in the samples' order.
+def score(
+    samples: Iterable["Drawn"], problems: Iterable[Problem], task: Task, grader: str
+) -> Iterator[dict]:
+    """One row a branch and problem (the task's schema), in the samples' order.
 
     Args:
         samples: Of problems that are all among ``problems``, see :func:`complete`.
         problems: The problems sampled, with their reference answers.
+        task: What samples are measured by.
         grader: ``paper`` or ``symbolic``, see :mod:`compute_aligned.score.answers`.
 
     """
-    gold = {problem.id: problem.answer for problem in problems}
-    return (_score(drawn, gold, grader) for drawn in samples)
-
-
-def _score(drawn: "Drawn", gold: dict[str, str], grader: str) -> dict:
-    answers, correct = graded_votes(
-        [extract_answer(text) for text in drawn.texts], gold[drawn.problem], grader
-    )
-    return {
-        "branch": drawn.branch,
-        "problem": drawn.problem,
-        "num_samples": len(drawn.texts),
-        "num_correct": sum(correct),
-        "num_invalid": answers.count(None),
-        "num_unfinished": drawn.finished.count(False),
-        "mean_tokens": sum(drawn.num_tokens) / len(drawn.num_tokens),
-        "votes": answers,
-        "correct": correct,
-    }
+    asked = {problem.id: problem for problem in problems}
+    for drawn in samples:
+        problem = asked[drawn.problem]
+        grades = task.grade(problem, drawn.texts, grader)
+        yield {
+            "branch": drawn.branch,
+            "problem": drawn.problem,
+            "num_samples": len(drawn.texts),
+            "num_invalid": grades.valid.count(False),
+            "num_unfinished": drawn.finished.count(False),
+            "mean_tokens": sum(drawn.num_tokens) / len(drawn.num_tokens),
+        } | task.columns(problem, drawn.texts, grades)
 
 
 def outcomes(scores: Iterable[dict], metrics: Sequence[str]) -> Iterator[dict]:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from compute_aligned.config import fingerprints, study
+from compute_aligned.config.fingerprints import scoring_fingerprint
 from compute_aligned.config.options import Family, Problems, Scale
+from compute_aligned.config.study import read_study
 from compute_aligned.files import provenance, records, streams
 
 
@@ -19,9 +20,11 @@ def score(
     outcomes: Annotated[Path, typer.Option(help="Where the metrics go.")],
 ) -> None:
     """Grade samples, and compute every metric of every problem at every budget."""
-    from compute_aligned.score import proteins, scoring
+    from compute_aligned.score import scoring
+    from compute_aligned.score.tasks import TASKS
 
-    settings = study.read_family(scale, family)
+    experiment = read_study(scale).experiment(family)
+    settings, task = experiment.settings, TASKS[experiment.settings.reward]
     # twice, for all of them at once would take too much memory
     ids = dict.fromkeys(problem.id for problem in records.each_problem(problems))
     asked = records.each_problem(problems)
@@ -31,14 +34,9 @@ def score(
         settings.sampling.num_samples,
         samples,
     )
-    if settings.reward == "answer":
-        schema = records.SCORES
-        rows = scoring.score(drawn, asked, settings.grader)
-    else:
-        schema = records.PROTEIN_SCORES
-        rows = proteins.score(drawn, asked, settings.reward, settings.grader)
+    rows = scoring.score(drawn, asked, task, settings.grader)
     with (
-        streams.writing(scores, schema) as scored,
+        streams.writing(scores, task.schema) as scored,
         streams.writing(outcomes, records.OUTCOMES) as measured,
     ):
         for row in rows:
@@ -51,5 +49,5 @@ def score(
             family=family,
             grader=settings.grader,
             inputs=[str(samples), str(problems)],
-            config_hash=fingerprints.scoring_fingerprint(scale, family),
+            config_hash=scoring_fingerprint(experiment),
         )

@@ -20,7 +20,7 @@ from compute_aligned.method.strategies import Strategy, UpdateForm
 from compute_aligned.method.update_weights import SUCCESS_ESTIMATES, RolloutGroups
 from compute_aligned.models.rollouts import Rollouts, draw, rollout_noise
 from compute_aligned.models.tokens import check_length, decode_completions, encode_prompts
-from compute_aligned.score.grading import REWARDS, Grades
+from compute_aligned.score.tasks import TASKS, Grades
 from compute_aligned.train.optimisation import quantiles
 
 Task = tuple[Problem, list[int]]  # a problem, and the token ids of its prompt
@@ -125,7 +125,7 @@ def collect(
     grades = []
     for problem, _ in tasks:
         texts = list(islice(decoded, settings.group_size))
-        grades.append(REWARDS[settings.reward](problem, texts, objective.grader))
+        grades.append(TASKS[settings.reward].grade(problem, texts, objective.grader))
         _check_finite(problem, texts, grades[-1].rewards)
     return Experience(prompts, rollouts, grades)
 

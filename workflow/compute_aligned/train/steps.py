@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from compute_aligned.config import fingerprints, study
+from compute_aligned.config.fingerprints import training_fingerprint
 from compute_aligned.config.models import Model, PretrainedModel
 from compute_aligned.config.options import Device, Family, Fetched, Problems, Scale, Seed
 from compute_aligned.config.settings import Rl
-from compute_aligned.config.study import WARMUP
+from compute_aligned.config.sheets import WARMUP
+from compute_aligned.config.study import Experiment, read_study
 from compute_aligned.files import provenance, records, writing
 from compute_aligned.files.errors import InputError
 from compute_aligned.models.ready import Ready, ready
@@ -39,20 +40,21 @@ def train_sft(
 
     context.with_resource(sole_maker(model))
     torch.set_num_threads(1)  # so that the bytes of a result repeat
-    settings = study.read_family(scale, family)
-    dtype = getattr(torch, study.read_scale(scale).dtype)
+    experiment = read_study(scale).experiment(family)
+    settings = experiment.settings
+    dtype = getattr(torch, experiment.dtype)
     at = ready(scale, family, device, fetched, ModelSize.training_bytes)
     weights = loading.weights_dtype(at.model, dtype)
     warming = branch == WARMUP
     strategy = parse_strategy(
-        "SingleSample()" if warming else study.read_branch(family, branch).strategy
+        "SingleSample()" if warming else experiment.branch(branch).row.strategy
     )
     if start is None:
         network, tokenizer = loading.build(at.model, seed, weights, at.device)
     else:
         network, tokenizer = loading.load(start, weights, at.model, at.device)
     checkpoint = _checkpoint_of(model)
-    schedule = settings.warmup if warming else study.branch_training(scale, family, branch)
+    schedule = settings.warmup if warming else experiment.branch(branch).training
     if isinstance(schedule, Rl):
         raise InputError(f"{family} {branch}", "this branch is trained by RL", "use train-rl")
     description = f"{family} {branch} seed {seed}"
@@ -84,9 +86,8 @@ def train_sft(
         model,
         checkpoint,
         at,
-        scale=scale,
-        family=family,
-        branch=branch,
+        experiment,
+        branch,
         seed=seed,
         strategy=repr(strategy),
         steps=progress.step,
@@ -119,11 +120,11 @@ def train_rl(
 
     context.with_resource(sole_maker(model))
     torch.set_num_threads(1)  # so that the bytes of a result repeat
-    settings, row = study.read_family(scale, family), study.read_branch(family, branch)
-    training = study.branch_training(scale, family, branch)
+    experiment = read_study(scale).experiment(family)
+    row, training = experiment.branch(branch).row, experiment.branch(branch).training
     if not isinstance(training, Rl) or row.weight_form == "-":
         raise InputError(f"{family} {branch}", "this branch is fine-tuned", "use train-sft")
-    dtype = getattr(torch, study.read_scale(scale).dtype)
+    dtype = getattr(torch, experiment.dtype)
     references = 1 if training.kl_weight else 0
     at = ready(scale, family, device, fetched, lambda size: size.training_bytes(references))
     weights = loading.weights_dtype(at.model, dtype)
@@ -138,7 +139,9 @@ def train_rl(
     )
     strategy = parse_strategy(row.strategy)
     strategy.check_form(row.weight_form)
-    objective = experience.Objective(strategy, row.weight_form, training, settings.grader)
+    objective = experience.Objective(
+        strategy, row.weight_form, training, experiment.settings.grader
+    )
     checkpoint = _checkpoint_of(model)
     with loading.passes_in(dtype, at.device):
         progress = rl.train(
@@ -156,9 +159,8 @@ def train_rl(
         model,
         checkpoint,
         at,
-        scale=scale,
-        family=family,
-        branch=branch,
+        experiment,
+        branch,
         seed=seed,
         strategy=repr(strategy),
         weight_form=row.weight_form,
@@ -185,9 +187,7 @@ def _publish_model(
     model: Path,
     checkpoint: Path,
     at: Ready,
-    *,
-    scale: str,
-    family: str,
+    experiment: Experiment,
     branch: str,
     **facts: Any,
 ) -> None:
@@ -200,10 +200,10 @@ def _publish_model(
     trained, parameters = loading.count_parameters(network)
     provenance.record(
         model,
-        scale=scale,
-        family=family,
+        scale=experiment.scale,
+        family=experiment.family,
         branch=branch,
-        config_hash=fingerprints.training_fingerprint(scale, family, branch),
+        config_hash=training_fingerprint(experiment, branch),
         device=at.device,
         **_origin(at.model),
         parameters=parameters,
