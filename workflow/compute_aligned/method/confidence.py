@@ -160,12 +160,12 @@ def mean_confidence(
     num_seeds, num_problems = values.shape
     if values.size < 2:
         raise ValueError("an interval needs two seeds or two problems")
-    seed_variance, problem_variance = _variance_components(values)
+    seed_variance, freedom, problem_variance = _variance_components(values)
     return Confidence(
         estimate=float(values.mean()),
         problem_errors=_problem_errors(values.mean(axis=0), problem_variance, num_bootstrap, seed),
         seed_scale=float(np.sqrt(seed_variance)),
-        freedom=num_seeds - 1,
+        freedom=freedom,
         standard_error=float(np.sqrt(seed_variance + problem_variance)),
         num_seeds=num_seeds,
         num_problems=num_problems,
@@ -240,24 +240,33 @@ def _sources(num_seeds: int, num_problems: int) -> Sources:
     return "seeds" if num_problems == 1 else "problems+seeds"
 
 
-def _variance_components(values: FloatArray) -> tuple[float, float]:
+def _variance_components(values: FloatArray) -> tuple[float, float, float]:
     """Split the variance of the grand mean into seeds (with interaction) and problems (without).
 
     With mean squares of the two-way layout, these are ``MS_seed / (S P)`` and
     ``(MS_problem - MS_interaction) / (S P)``, the latter at least 0, which is what it estimates
     where the problems do not differ.
+
+    The interaction alone makes the means of the seeds vary by ``MS_interaction / P``, and with
+    (S - 1)(P - 1) degrees of freedom that is known well. Few seeds can agree by chance more than
+    that: then it takes the place of what they say, with a normal error.
+
+    Returns:
+        The seeds' variance, the degrees of freedom it is known with, and the problems' variance.
+
     """
     num_seeds, num_problems = values.shape
     seed_means, problem_means = values.mean(axis=1), values.mean(axis=0)
     if num_seeds == 1:
-        return 0.0, float(problem_means.var(ddof=1) / num_problems)
+        return 0.0, 0.0, float(problem_means.var(ddof=1) / num_problems)
     seeds = float(seed_means.var(ddof=1) / num_seeds)
     if num_problems == 1:
-        return seeds, 0.0
+        return seeds, num_seeds - 1, 0.0
     residuals = values - seed_means[:, None] - problem_means[None, :] + values.mean()
     mean_square = np.sum(residuals**2) / ((num_seeds - 1) * (num_problems - 1))
-    problems = problem_means.var(ddof=1) / num_problems - mean_square / values.size
-    return seeds, float(max(problems, 0.0))
+    floor = float(mean_square / values.size)
+    problems = float(max(problem_means.var(ddof=1) / num_problems - floor, 0.0))
+    return (floor, np.inf, problems) if floor > seeds else (seeds, num_seeds - 1, problems)
 
 
 def _problem_errors(
