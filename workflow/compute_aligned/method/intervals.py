@@ -58,6 +58,7 @@ from scipy import optimize, special
 from compute_aligned.method.confidence import (
     NUM_BOOTSTRAP,
     POOL_BOOTSTRAP,
+    Confidence,
     FloatArray,
     Interval,
     mean_confidence,
@@ -205,3 +206,32 @@ def _freedom(ratio: float) -> float:
     if excess(fewest) <= 0:
         return 1.0
     return float(np.exp(optimize.brentq(excess, fewest, most)))
+
+
+MOST_SEEDS = 200
+
+
+def seeds_to_decide(effect: Confidence, band: float) -> int | None:
+    """How many seeds would tell an effect of this size from 0, or show that it is within the band.
+
+    More seeds make only the seeds' part of the error smaller: that of the problems stays.
+
+    Args:
+        effect: As the seeds at hand have it, two or more of them.
+        band: What counts as equal to 0.
+
+    Returns:
+        The number, above that at hand; None where more than ``MOST_SEEDS`` would be needed, or
+        seeds are not what was replicated.
+
+    """
+    if effect.num_seeds < 2 or effect.standard_error == 0:
+        return None
+    size, of_one = abs(effect.estimate), effect.seed_scale**2 * effect.num_seeds
+    of_problems = effect.standard_error**2 - effect.seed_scale**2
+    for seeds in range(effect.num_seeds + 1, MOST_SEEDS + 1):
+        error = float(np.sqrt(of_one / seeds + of_problems))
+        half_width = float(special.stdtrit(seeds - 1, (1 + LEVEL) / 2)) * error
+        if detectable_effect(half_width, error) <= size or size + half_width < band:
+            return seeds
+    return None
