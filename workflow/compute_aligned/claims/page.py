@@ -9,7 +9,7 @@ from compute_aligned.method.verdicts import STATEMENTS, Verdict
 from compute_aligned.paper import pages, sheets
 from compute_aligned.paper.captions import count
 from compute_aligned.paper.pages import Html
-from compute_aligned.paper.sheets import MISSING
+from compute_aligned.paper.sheets import MISSING, Sheet
 
 # what stands between these comments is the first page of the report too (workflow.rst)
 GLANCE = Html("<!-- at a glance -->")
@@ -31,10 +31,9 @@ EFFECTS = (
 )
 
 
-def to_html(reviewed: Sequence[Reviewed], scale: str) -> str:
-    """The page: the verdicts at a glance, then what ``tables.to_markdown`` has."""
+def to_html(reviewed: Sequence[Reviewed], scale: str, sheet: Sheet) -> str:
+    """The page: the verdicts at a glance, then what ``tables.sheet`` has."""
     lead = Html(f"{GLANCE}\n{glance(reviewed, scale)}\n{GLANCE}")
-    sheet = tables.sheet(reviewed, scale)
     return sheets.to_html(sheet, tables.to_tidy(reviewed), lead)
 
 

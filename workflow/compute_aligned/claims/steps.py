@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from compute_aligned.config import claims as claim_sheets
+from compute_aligned.config.deviations import deviations
 from compute_aligned.config.options import Reported, Scale, grouped
 from compute_aligned.config.reading import REPORTED
 from compute_aligned.config.study import read_study
@@ -32,6 +33,7 @@ def claims(
     from compute_aligned.claims import figure as claim_figure
     from compute_aligned.paper.figures import save
     from compute_aligned.paper.reported import read_reported
+    from compute_aligned.paper.sheets import to_markdown
 
     study = read_study(scale)
     measured = grouped("--outcomes", outcomes or [])
@@ -43,9 +45,10 @@ def claims(
         evidence.effects(study, measured, graded),
         evidence.ratios(study, graded),
     )
+    sheet = tables.sheet(reviewed, scale, deviations(study, read_study("paper")))
     writing.write_text(csv, tables.to_tidy(reviewed))
-    writing.write_text(md, tables.to_markdown(reviewed, scale))
-    writing.write_text(html, page.to_html(reviewed, scale))
+    writing.write_text(md, to_markdown(sheet))
+    writing.write_text(html, page.to_html(reviewed, scale, sheet))
     save(claim_figure.draw(reviewed, scale), pdf, png)
     inputs = [str(path) for files in (measured, graded) for some in files.values() for path in some]
     for made in (csv, pdf):

@@ -10,9 +10,10 @@ import pandas as pd
 from compute_aligned.claims import words as say
 from compute_aligned.claims.evidence import Ratios
 from compute_aligned.claims.review import Compared, Reviewed
+from compute_aligned.config.deviations import Deviation
 from compute_aligned.config.sheets import ContrastRow
 from compute_aligned.method.verdicts import STATEMENTS
-from compute_aligned.paper import pages, sheets
+from compute_aligned.paper import pages
 from compute_aligned.paper.captions import count
 from compute_aligned.paper.sheets import (
     MISSING,
@@ -106,18 +107,24 @@ def _measured_values(row: ContrastRow, found: Ratios | None) -> dict[str, object
 # --- for reading ----------------------------------------------------------------------------
 
 
-def to_markdown(reviewed: Sequence[Reviewed], scale: str) -> str:
-    """The verdicts, then the contrasts of each claim and what could overturn it."""
-    return sheets.to_markdown(sheet(reviewed, scale))
+def sheet(reviewed: Sequence[Reviewed], scale: str, otherwise: Sequence[Deviation]) -> Sheet:
+    """The verdicts, how the scale deviates from the paper, then the contrasts of each claim.
 
+    Args:
+        reviewed: The claims.
+        scale: The scale of the run.
+        otherwise: What it does otherwise than the paper's method.
 
-def sheet(reviewed: Sequence[Reviewed], scale: str) -> Sheet:
-    """What :func:`to_markdown` writes, in no spelling yet."""
+    """
     return Sheet(
         name="claims",
         title="What holds of the paper's claims",
         caption=_caption(reviewed, scale),
-        grids=[_verdicts(reviewed), *(grid for claim in reviewed for grid in _details(claim))],
+        grids=[
+            _verdicts(reviewed),
+            *([deviations_grid(otherwise)] if otherwise else []),
+            *(grid for claim in reviewed for grid in _details(claim)),
+        ],
         note=_note(reviewed),
     )
 
@@ -129,6 +136,17 @@ def _caption(reviewed: Sequence[Reviewed], scale: str) -> str:
         "contrast which a verdict hangs on; the paper's stands beside it and is not from this run. "
         "Clear after Holm: with 5% for any false statement among the "
         f"{count(num_claims, 'claim')} judged here."
+    )
+
+
+def deviations_grid(otherwise: Sequence[Deviation]) -> Grid:
+    """A row a key that families have otherwise than in the paper."""
+    rows = [[each.key, each.here, each.paper, ", ".join(each.families)] for each in otherwise]
+    return Grid(
+        "What this scale does otherwise than the paper's method (size and problems apart)",
+        [words(column) for column in ("Setting", "This run", "The paper", "Families")],
+        [[words(cell) for cell in row] for row in rows],
+        left=4,
     )
 
 
