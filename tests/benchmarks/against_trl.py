@@ -24,7 +24,7 @@ from compute_aligned.config.settings import Duration
 from compute_aligned.files.progress import notice
 from compute_aligned.method.strategies import SingleSample
 from compute_aligned.models import loading
-from compute_aligned.score.grading import REWARDS
+from compute_aligned.score.tasks import TASKS
 from compute_aligned.train import rl, sft
 from compute_aligned.train.experience import Objective
 
@@ -136,13 +136,13 @@ def grpo_trainer(case: RlCase, steps: int, folder: Path) -> Any:
     loading.save(case.policy.model, tokenizer, folder / "start")
     model, _ = loading.load(folder / "start", case.policy.model.dtype)
     by_prompt = {problem.prompt: problem for problem, _ in case.tasks}
-    grade = REWARDS[settings.reward]
+    task, grader = TASKS[settings.reward], case.objective.grader
 
     def reward(prompts: list[str], completions: list[str], **_: Any) -> list[float]:
         found: list[float] = []
         for start in range(0, len(prompts), size):  # a group has one prompt
             problem, texts = by_prompt[prompts[start]], completions[start : start + size]
-            found += grade(problem, texts, case.objective.grader).rewards
+            found += task.grade(problem, texts, grader).rewards
         return found
 
     config = GRPOConfig(

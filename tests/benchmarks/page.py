@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmarks import figures
 from benchmarks.figures import ORIGIN, shown
-from compute_aligned.config.study import ROOT
+from compute_aligned.config.reading import ROOT
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.writing import write_text
 
@@ -29,7 +29,7 @@ HEADINGS = {  # by the benchmark, in the order of the page
 
 def markdown(rows: pd.DataFrame) -> str:
     """All rows as tables, a benchmark each, and below them where the figures come from."""
-    origins = rows[ORIGIN].fillna("").agg("; ".join, axis=1)
+    origins = rows[ORIGIN].agg("; ".join, axis=1)
     letters = {origin: chr(ord("a") + place) for place, origin in enumerate(origins.unique())}
     rows = rows.assign(letter=origins.map(letters))
     parts = [
@@ -48,7 +48,7 @@ def _tables(rows: pd.DataFrame) -> Iterator[str]:
         if ways.ratio.notna().any():
             compared += _beside(name, ways)
         else:
-            cells = [f"{w.way}: {_taken(w)} {w.unit}" for w in ways.itertuples()]
+            cells = [f"{w.way}: {_taken(w)} {w.unit}".strip() for w in ways.itertuples()]
             alone.append([name, "<br>".join(cells), ways.letter.iloc[0]])
     if compared:
         yield _table(["work", "here", "beside it", "ratio", "from"], compared)

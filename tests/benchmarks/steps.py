@@ -20,7 +20,7 @@ from compute_aligned.config.settings import Rl, Sft
 from compute_aligned.method.strategies import MajorityVote, PassAtN, SingleSample, Strategy
 from compute_aligned.models.rollouts import invert, rollout_noise, token_distribution
 from compute_aligned.score.answers import extract_answer
-from compute_aligned.score.grading import REWARDS
+from compute_aligned.score.tasks import TASKS
 from compute_aligned.train import experience, rl, sft
 from compute_aligned.train.experience import Objective, Task
 from compute_aligned.train.losses import Example
@@ -173,7 +173,7 @@ def slow_rl_step(case: RlCase) -> float:
     for (problem, prompt), of_group in zip(case.tasks, noise, strict=True):
         group = [write(policy, prompt, of_one, settings) for of_one in of_group]
         texts = [policy.tokenizer.decode(c, skip_special_tokens=True) for c in group]
-        rewards = REWARDS[settings.reward](problem, texts, case.objective.grader).rewards
+        rewards = TASKS[settings.reward].grade(problem, texts, case.objective.grader).rewards
         mean = sum(rewards) / len(rewards)
         std = math.sqrt(sum((r - mean) ** 2 for r in rewards) / (len(rewards) - 1))
         for completion, reward in zip(group, rewards, strict=True):

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, MistralConfig
 
 from benchmarks import gpu
 from benchmarks.gpu_steps import Place, Reading, ways_of_training
-from compute_aligned.config import study
+from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError
 
 TINY = {
@@ -44,17 +44,18 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Reading], gpu.
 def test_every_family_of_the_paper_takes_every_kind_of_its_steps(found: tuple) -> None:
     taken = {(reading.family, reading.what): reading for reading in found[0]}
 
-    for family in study.read_scale("paper").families:
-        kinds = set(ways_of_training("paper", family))
+    experiments = read_study("paper").experiments
+    for family, experiment in experiments.items():
+        kinds = set(ways_of_training(experiment))
         assert kinds
         assert {(family, kind) for kind in kinds} <= set(taken)
         assert ((family, "rollouts") in taken) == ("reinforcement learning" in kinds)
     assert ("token_margin", "fine-tuning with a margin") in taken
     assert [reading.what for reading in found[0]].count("samples by vLLM") == 2
     assert all(reading.seconds > 0 for reading in found[0])
-    batch = study.read_family("paper", "sft_majority").sft.batch_size
+    batch = experiments["sft_majority"].settings.sft.batch_size
     assert taken["sft_majority", "fine-tuning"].tokens == batch * (8 + 6)
-    how = study.read_family("paper", "protein_conditional").rl
+    how = experiments["protein_conditional"].settings.rl
     most = how.prompts_per_step * how.group_size * 4
     assert most / 4 <= taken["protein_conditional", "rollouts"].tokens <= most
 
@@ -68,7 +69,7 @@ def test_sampler_and_training_are_near_and_4_bits_are_farther(found: tuple) -> N
 
 
 def test_the_shapes_are_those_of_the_paper_s_checkpoints() -> None:
-    for name, family in study.read_scale("paper").families.items():
+    for name, family in read_study("paper").settings.families.items():
         shape = gpu.SHAPES[family.model.pretrained]()
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(shape)

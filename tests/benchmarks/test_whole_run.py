@@ -56,8 +56,8 @@ def test_the_time_of_a_run_is_all_accounted_for(wall: float | None) -> None:
 def test_the_figures_have_their_units() -> None:
     found = rows(JOBS, cores=2, wall=None).set_index("way")
 
-    assert found.loc["from start to end", ["comparison", "unit"]].tolist() == [
-        "4 jobs on 2 cores",
-        "s",
+    assert found.taken[["jobs", "cores", "from start to end", "branches"]].tolist() == [
+        *(4, 2, 60),
+        66 / 80,
     ]
-    assert found.loc["branches", ["taken", "unit"]].tolist() == [66 / 80, "of it"]
+    assert found.unit[["from start to end", "above its jobs' CPU time"]].tolist() == ["s", "of it"]

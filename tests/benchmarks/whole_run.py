@@ -82,16 +82,12 @@ def by_stage(jobs: Sequence[Ran]) -> dict[str, float]:
 
 def rows(jobs: Sequence[Ran], cores: int, wall: float | None) -> pd.DataFrame:
     """All of it, as the file of figures has it."""
-    whole = f"{len(jobs)} jobs on {cores} cores"
-    found = [
-        {"comparison": whole, "way": way, "taken": taken, "unit": UNITS.get(way, "s")}
-        for way, taken in summary(jobs, cores, wall).items()
-    ]
-    found += [
-        {"comparison": "their CPU time", "way": stage, "taken": share, "unit": "of it"}
-        for stage, share in by_stage(jobs).items()
-    ]
-    return pd.DataFrame(found).assign(repeats=1)
+    whole, time = "the run", "the CPU time of its jobs"
+    cells = [(whole, "jobs", len(jobs), ""), (whole, "cores", cores, "")]
+    cells += [(whole, way, v, UNITS.get(way, "s")) for way, v in summary(jobs, cores, wall).items()]
+    cells += [(time, stage, share, "of it") for stage, share in by_stage(jobs).items()]
+    columns = ["comparison", "way", "taken", "unit"]
+    return pd.DataFrame(cells, columns=columns).assign(repeats=1)
 
 
 def main(
