@@ -28,7 +28,8 @@ def test_a_step_of_one_rollout_at_a_time_is_the_batched_rl_step() -> None:
     steps.rl_step(batched)
     steps.slow_rl_step(slow)
     for found, expected in zip(batched.policy.parameters, slow.policy.parameters, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        # the first step of AdamW has the gradient's sign alone, however small the gradient is
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_check_of_the_rl_step_sees_another_weight(monkeypatch: pytest.MonkeyPatch) -> None:
