@@ -224,12 +224,6 @@ def test_names_of_the_answers_and_answers_never_given_do_not_matter(p, n, reward
     assert diagonal_ratio([*p, 0.0], 0, n, longer) == pytest.approx(rho, rel=1e-14)
 
 
-def test_a_vote_split_among_rivals_is_easier_to_win_than_against_one():
-    united = diagonal_terms([0.3, 0.7], 0, 9).own
-    divided = diagonal_terms([0.3, *[0.07] * 10], 0, 9).own
-    assert united < divided < diagonal_terms([0.3], 0, 9, no_answer=0.7).own
-
-
 # --- undefined -------------------------------------------------------------------------------
 
 
