@@ -80,18 +80,6 @@ def test_coverage_holds_also_far_out_and_no_interval_is_wider_than_needed(num_se
         assert np.count_nonzero(p_values[:, 0] < 0.025) >= 0.3 * 0.025 * REPETITIONS
 
 
-@pytest.mark.parametrize(("num_seeds", "ceiling"), [(3, 0.85), (5, 0.92)])
-def test_the_plain_hierarchical_bootstrap_would_fall_short(num_seeds, ceiling):
-    rng, covered = np.random.default_rng(5), 0
-    for _ in range(500):
-        data = layout(rng, num_seeds, 20, 0.3, 0.1, 0.1)
-        seeds = rng.integers(num_seeds, size=(300, num_seeds, 1))
-        columns = rng.integers(20, size=(300, 1, 20))
-        low, high = np.quantile(data[seeds, columns].mean(axis=(1, 2)), [0.025, 0.975])
-        covered += low <= 0 <= high
-    assert covered / 500 < ceiling
-
-
 # --- closed forms ---------------------------------------------------------------------------
 
 

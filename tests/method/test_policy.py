@@ -100,18 +100,6 @@ def with_poison(values, mask):
     return torch.where(mask, torch.as_tensor(values), poison.double()).requires_grad_()
 
 
-def of_sequences(log_probs, other, gains, mask):
-    return policy_gradient_loss(sequence_log_prob(log_probs, mask), gains)
-
-
-def clipped(log_probs, other, gains, mask):
-    return clipped_ratio_loss(log_probs, other, gains, mask)
-
-
-def to_reference(log_probs, other, gains, mask):
-    return kl_penalty(log_probs, other, mask)
-
-
 # what one token adds to each loss and to its slope, before the mean
 
 
@@ -132,31 +120,28 @@ def kl_token(current, reference, gain):
     return math.exp(d) - d - 1, 1 - math.exp(d)
 
 
-@pytest.mark.parametrize(
-    ("loss", "token", "over"),
-    [
-        (of_sequences, gradient_token, "sequences"),
-        (clipped, clipped_token, "sequences"),
-        (to_reference, kl_token, "tokens"),
-    ],
-)
+@pytest.mark.parametrize("token", [gradient_token, clipped_token, kl_token])
 @settings(max_examples=40)
 @given(batch=batches())
-def test_each_loss_and_its_gradient_equal_a_loop_over_tokens(loss, token, over, batch):
+def test_each_loss_and_its_gradient_equal_a_loop_over_tokens(token, batch):
     current, other, lengths, gains = batch
     mask = mask_of(lengths, current.shape[1])
     log_probs, constant = with_poison(current, mask), with_poison(other, mask)
-    weighted = double(gains).requires_grad_()
-    found = loss(log_probs, constant, weighted, mask)
-    found.backward()
+    weighted, count = double(gains).requires_grad_(), len(lengths)
+    if token is gradient_token:
+        loss = policy_gradient_loss(sequence_log_prob(log_probs, mask), weighted)
+    elif token is clipped_token:
+        loss = clipped_ratio_loss(log_probs, constant, weighted, mask)
+    else:
+        loss, count = kl_penalty(log_probs, constant, mask), lengths.sum()
+    loss.backward()
 
     terms, gradient = [], np.zeros_like(current)
     for b, length in enumerate(lengths):
         for t in range(length):
             value, gradient[b, t] = token(current[b, t], other[b, t], gains[b])
             terms.append(value)
-    count = len(lengths) if over == "sequences" else lengths.sum()
-    assert found.item() == pytest.approx(math.fsum(terms) / count, abs=1e-12)
+    assert loss.item() == pytest.approx(math.fsum(terms) / count, abs=1e-12)
     torch.testing.assert_close(log_probs.grad, double(gradient / count))
     assert weighted.grad is None  # advantages, weights and other policies are constants
     assert constant.grad is None
@@ -168,8 +153,8 @@ def test_at_the_sampling_policy_both_losses_have_the_same_gradient(batch):
     current, _, lengths, gains = batch
     mask = mask_of(lengths, current.shape[1])
     first, second = (double(current).requires_grad_() for _ in range(2))
-    of_sequences(first, None, double(gains), mask).backward()
-    clipped(second, double(current), double(gains), mask).backward()
+    policy_gradient_loss(sequence_log_prob(first, mask), double(gains)).backward()
+    clipped_ratio_loss(second, double(current), double(gains), mask).backward()
     torch.testing.assert_close(first.grad, second.grad)
 
 
