@@ -117,8 +117,9 @@ SCORING = """
 import sys
 from pathlib import Path
 from compute_aligned.files import records, streams
-from compute_aligned.score import scoring
 from compute_aligned.files.records import Problem
+from compute_aligned.score import scoring
+from compute_aligned.score.tasks import TASKS
 
 streams.GROUP_BYTES = 2**22  # so that few problems fill several row groups
 num_problems, folder = int(sys.argv[1]), Path(sys.argv[2])
@@ -135,7 +136,7 @@ with (
     streams.writing(folder / "scores", records.SCORES) as scored,
     streams.writing(folder / "outcomes", records.OUTCOMES) as measured,
 ):
-    for row in scoring.score(scoring.by_problem(batches), problems, "paper"):
+    for row in scoring.score(scoring.by_problem(batches), problems, TASKS["answer"], "paper"):
         scored.add_rows([row])
         measured.add_rows(scoring.outcomes([row], ("pass@k",)))
 status = Path("/proc/self/status").read_text()  # getrusage would count the parent's memory too
