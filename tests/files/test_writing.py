@@ -66,7 +66,8 @@ def test_an_interrupted_save_leaves_the_old_folder_also_after_a_kill_between_two
     assert content(model.parent) == {"model/weights": "old"}
 
 
-def test_a_folder_is_replaced_whole_with_no_file_of_the_old_one_left(model):
+def test_a_folder_is_replaced_whole_with_nothing_left_of_the_old_one_or_of_a_killed_job(model):
+    model.with_name(".model.partial").mkdir()
     with replacing(model) as temporary:
         temporary.mkdir()
         (temporary / "tokenizer").write_text("new")
