@@ -51,15 +51,15 @@ def test_tables_written_one_by_one_give_the_bytes_of_all_together(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("limit", "sizes"), [("GROUP_ROWS", [100, 100, 50]), ("GROUP_BYTES", [10] * 25)]
+    ("limit", "sizes"), [("GROUP_ROWS", [100, 100, 50]), ("GROUP_BYTES", [15] * 16 + [10])]
 )
 def test_row_groups_end_at_their_limit(tmp_path, monkeypatch, limit, sizes):
     monkeypatch.setattr(streams, limit, 100)
     rows = outcomes(250)
 
     with streams.writing(tmp_path / "a", OUTCOMES) as written:
-        for start in range(0, 250, 10):
-            written.add_table(pa.Table.from_pylist(rows[start : start + 10], OUTCOMES))
+        for start in range(0, 250, 15):
+            written.add_table(pa.Table.from_pylist(rows[start : start + 15], OUTCOMES))
 
     found = pq.ParquetFile(tmp_path / "a").metadata
     assert [found.row_group(i).num_rows for i in range(found.num_row_groups)] == sizes
