@@ -6,6 +6,7 @@
 # make test-conda build the conda environments and run in them: minutes and 7 GB, not in `make test`
 # make lint       the quick checks only
 # make bench      time the batched ways beside slow and obvious ones; ARGS="--help" says more
+# make figures    put what was timed into results/reference/, and write its tables anew
 # make check-gpu  time a step of each paper-scale family and sampling on this machine's NVIDIA GPU
 # make envs       write the locks and conda environments anew after a change of envs/packages.toml
 # make schemas    write workflow/schemas/ anew after a change of settings.py
@@ -16,7 +17,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all cost report setup test test-slurm test-conda lint bench check-gpu envs schemas reference help
+.PHONY: all cost report setup test test-slurm test-conda lint bench figures check-gpu envs schemas reference help
 
 VENV := .venv
 GPU_VENV := .venv-gpu
@@ -74,6 +75,9 @@ bench: $(VENV)/run.stamp
 	bash envs/install.sh envs/bench.lock || true
 	PYTHONPATH=tests:workflow python -m benchmarks $(ARGS)
 
+figures: $(VENV)/run.stamp
+	PYTHONPATH=tests:workflow python -m benchmarks.page
+
 # the packages of the GPU environments in one, beside .venv, whose torch and vLLM are for CPUs
 $(GPU_VENV)/stamp: envs/train.gpu.post-deploy.sh envs/sample.gpu.post-deploy.sh envs/report.post-deploy.sh
 	"$(PYTHON)" -m venv $(GPU_VENV)
@@ -95,6 +99,7 @@ schemas: $(VENV)/run.stamp
 
 reference: $(VENV)/run.stamp
 	python -m compute_aligned reference $(if $(SCALE),--scale $(SCALE))
+	PYTHONPATH=tests:workflow python -m benchmarks.page
 
 help:
 	@grep '^# make' Makefile | cut -c3-

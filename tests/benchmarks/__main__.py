@@ -12,26 +12,18 @@ import pandas as pd
 import torch
 import typer
 
-from benchmarks.compare import show, summary, timed
-from compute_aligned.config.study import ROOT
-from compute_aligned.files import provenance
-from compute_aligned.files.writing import write_text
-
-FOLDER = ROOT / "results" / "benchmarks"
+from benchmarks import figures, page
+from benchmarks.compare import summary, timed
 
 
 class Name(StrEnum):
     """The benchmarks, each a module."""
 
-    RL_STEP = "rl_step"
-    SFT_STEP = "sft_step"
+    STEPS = "steps"
+    AGAINST_TRL = "against_trl"
     SCORING = "scoring"
     SAMPLING = "sampling"
-    SMOLLM2 = "smollm2"
     ORCHESTRATION = "orchestration"
-    MEMORY = "memory"
-    CROSSOVER = "crossover"
-    AGAINST_TRL = "against_trl"
 
 
 def main(
@@ -42,30 +34,16 @@ def main(
 ) -> None:
     """Time the project's ways beside slow and obvious ones, and check first that they agree.
 
-    Prints one table, and writes it to results/benchmarks/, a CSV a benchmark.
+    Figures go to results/benchmarks.tsv; `make figures` puts them into results/reference/.
     """
     torch.set_num_threads(1)
-    found = []
     for name in only or Name:
         module = importlib.import_module(f"benchmarks.{name}")
-        frames = [summary(c, timed(c, repeats)) for c in module.comparisons()]
-        if not frames:  # the module has said why
+        found = [summary(c, timed(c, repeats)) for c in module.comparisons()]
+        if not found:  # the module has said why
             continue
-        path = FOLDER / f"{name}.csv"
-        write_text(path, pd.concat(frames).to_csv(index=False))
-        provenance.record(path, threads=1, cores=os.cpu_count(), load=os.getloadavg()[0])
-        found += frames
-    show(found, machine())
-
-
-def machine() -> str:
-    """What this ran on: processor, cores, threads used, and how busy others keep it."""
-    load = os.getloadavg()[0]
-    return (
-        f"{provenance.cpu_name()}, {os.cpu_count()} cores, 1 thread; "
-        f"{load:.1f} processes were running or waiting; torch {torch.__version__}. "
-        "Medians [least, most]"
-    )
+        source = f"make bench, 1 thread, load {os.getloadavg()[0]:.1f}"
+        print(page.markdown(figures.add(name, pd.concat(found), source)))
 
 
 if __name__ == "__main__":

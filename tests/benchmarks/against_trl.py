@@ -10,23 +10,21 @@ neither keeps log-probabilities of a second iteration. Ours records quantiles of
 """
 
 import importlib.util
-import itertools
 import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import rl_step, sft_step
 from benchmarks.compare import Comparison, Way, clocked
+from benchmarks.steps import RlCase, SftCase
 from compute_aligned.config.settings import Duration
 from compute_aligned.files.progress import notice
-from compute_aligned.files.records import Problem
 from compute_aligned.method.strategies import SingleSample
 from compute_aligned.models import loading
-from compute_aligned.score.grading import REWARDS
+from compute_aligned.score.tasks import TASKS
 from compute_aligned.train import rl, sft
 from compute_aligned.train.experience import Objective
 
@@ -45,47 +43,46 @@ COMMON = {  # of both trainers: nothing is written, reported or recomputed
 }
 
 
-def step_clock() -> Any:
-    """A callback that keeps the CPU time at the end of every step."""
-    from transformers import TrainerCallback
+def optimiser(settings: Any) -> dict[str, Any]:
+    """What trl's configurations call the settings of the optimiser."""
+    return {
+        "learning_rate": settings.learning_rate,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.clip_norm,
+    }
+
+
+def seconds_a_step(trainer: Any) -> float:
+    """CPU seconds of a step of one of trl's trainers, from the end of the first step on."""
+    from transformers import PrinterCallback, TrainerCallback
+
+    times: list[float] = []
 
     class StepClock(TrainerCallback):
-        times: list[float]
-
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
-            self.times = []
-
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            self.times.append(time.process_time())
+            times.append(time.process_time())
 
-        @property
-        def seconds(self) -> float:
-            return (self.times[-1] - self.times[0]) / (len(self.times) - 1)
-
-    return StepClock()
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(StepClock())
+    trainer.train()
+    return (times[-1] - times[0]) / (len(times) - 1)
 
 
 # --- fine-tuning --------------------------------------------------------------------------------
 
 
-def our_sft(case: sft_step.Case, steps: int, folder: Path) -> list[dict]:
+def our_sft(case: SftCase, steps: int, folder: Path) -> list[dict]:
     """Train for some steps on the same batch; the records of the steps."""
-    settings = case.settings.model_copy(
-        update={
-            "hold": Duration(count=steps, unit="steps"),
-            "decay": Duration(count=0, unit="steps"),
-            "loss_reduction": "token",
-            "checkpoint_every": steps + 1,
-        }
-    )
-    fresh = case.copy()
-    checkpoint = folder / "checkpoint"
-    return sft.train(
-        fresh.model, fresh.batch, SingleSample(), settings, 0, case.pad, checkpoint, "ours"
-    ).steps
+    changes = {"loss_reduction": "token", "checkpoint_every": steps + 1}
+    changes |= {
+        name: Duration(count=count, unit="steps") for name, count in (("hold", steps), ("decay", 0))
+    }
+    settings = case.settings.model_copy(update=changes)
+    how = (SingleSample(), settings, 0, case.pad, folder / "checkpoint", "ours")
+    return sft.train(case.copy().model, case.batch, *how).steps
 
 
-def sft_trainer(case: sft_step.Case, steps: int, folder: Path, tokenizer: Any) -> Any:
+def sft_trainer(case: SftCase, steps: int, folder: Path, tokenizer: Any) -> Any:
     """trl's trainer on the same batch, again and again."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
@@ -98,10 +95,8 @@ def sft_trainer(case: sft_step.Case, steps: int, folder: Path, tokenizer: Any) -
         output_dir=str(folder),
         per_device_train_batch_size=len(case.batch),
         max_steps=steps,
-        learning_rate=case.settings.learning_rate,
-        weight_decay=case.settings.weight_decay,
-        max_grad_norm=case.settings.clip_norm,
         completion_only_loss=True,
+        **optimiser(case.settings),
         **COMMON,
     )
     return SFTTrainer(
@@ -109,72 +104,60 @@ def sft_trainer(case: sft_step.Case, steps: int, folder: Path, tokenizer: Any) -
         args=config,
         train_dataset=Dataset.from_dict({k: v * steps for k, v in rows.items()}),
         processing_class=tokenizer,
-        callbacks=[step_clock()],
     )
 
 
-def check_sft(ours: Callable[[], list[dict]], make: Callable[[], Any]) -> None:
+def check_sft(steps: list[dict], trainer: Any) -> None:
     """The mean loss of both over the same steps is the same."""
-    of_ours = [step["loss"] for step in ours()]
-    of_trl = make().train().training_loss
-    difference = abs(sum(of_ours) / len(of_ours) - of_trl)
-    assert difference < 1e-3 * of_trl, f"the losses differ by {difference:.1e}"
+    ours = statistics.mean(step["loss"] for step in steps)
+    of_trl = trainer.train().training_loss
+    assert abs(ours - of_trl) < 1e-3 * of_trl, f"the losses: {ours:.6g}, trl {of_trl:.6g}"
 
 
 # --- reinforcement learning ---------------------------------------------------------------------
 
 
-def short_answers(case: rl_step.Case) -> rl_step.Case:
-    """The same case with answers of one digit, which a random model gives now and then."""
-    tasks = [
-        (problem.model_copy(update={"answer": f"{place % 10}"}), prompt)
-        for place, (problem, prompt) in enumerate(case.tasks)
-    ]
-    return rl_step.Case(case.policy, tasks, case.objective)
-
-
-def our_rl(case: rl_step.Case, steps: int, folder: Path) -> list[dict]:
+def our_rl(case: RlCase, steps: int, folder: Path) -> list[dict]:
     """Train for some steps with the standard weight; the records of the steps."""
-    settings = case.objective.settings.model_copy(
-        update={"steps": steps, "checkpoint_every": steps + 1}
-    )
+    changes = {"steps": steps, "checkpoint_every": steps + 1}
+    settings = case.objective.settings.model_copy(update=changes)
     objective = Objective(SingleSample(), "raw", settings, case.objective.grader)
-    fresh = case.copy()
-    return rl.train(fresh.policy, case.tasks, objective, 0, folder / "checkpoint", "ours").steps
+    policy = case.part().policy
+    return rl.train(policy, case.tasks, objective, 0, folder / "checkpoint", "ours").steps
 
 
-def grpo_trainer(case: rl_step.Case, steps: int, folder: Path) -> Any:
+def grpo_trainer(case: RlCase, steps: int, folder: Path) -> Any:
     """trl's trainer on the same prompts with groups of the same size."""
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
     settings, tokenizer = case.objective.settings, case.policy.tokenizer
+    rollout, size = settings.rollout, settings.group_size
     loading.save(case.policy.model, tokenizer, folder / "start")
     model, _ = loading.load(folder / "start", case.policy.model.dtype)
     by_prompt = {problem.prompt: problem for problem, _ in case.tasks}
+    task, grader = TASKS[settings.reward], case.objective.grader
 
     def reward(prompts: list[str], completions: list[str], **_: Any) -> list[float]:
-        pairs = zip(prompts, completions, strict=True)
-        groups = itertools.groupby(pairs, key=lambda pair: pair[0])
-        return [
-            value for prompt, group in groups for value in graded(by_prompt[prompt], group, case)
-        ]
+        found: list[float] = []
+        for start in range(0, len(prompts), size):  # a group has one prompt
+            problem, texts = by_prompt[prompts[start]], completions[start : start + size]
+            found += task.grade(problem, texts, grader).rewards
+        return found
 
     config = GRPOConfig(
         output_dir=str(folder),
-        per_device_train_batch_size=len(case.tasks) * settings.group_size,
-        num_generations=settings.group_size,
+        per_device_train_batch_size=len(case.tasks) * size,
+        num_generations=size,
         steps_per_generation=1,
-        max_completion_length=settings.rollout.max_new_tokens,
-        temperature=settings.rollout.temperature,
-        top_p=settings.rollout.top_p,
-        top_k=settings.rollout.top_k,
+        max_completion_length=rollout.max_new_tokens,
+        temperature=rollout.temperature,
+        top_p=rollout.top_p,
+        top_k=rollout.top_k,
         beta=settings.kl_weight,
         max_steps=steps,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.clip_norm,
         shuffle_dataset=False,
+        **optimiser(settings),
         **COMMON,
     )
     return GRPOTrainer(
@@ -183,82 +166,58 @@ def grpo_trainer(case: rl_step.Case, steps: int, folder: Path) -> Any:
         reward_funcs=reward,
         train_dataset=Dataset.from_dict({"prompt": list(by_prompt)}),
         processing_class=tokenizer,
-        callbacks=[step_clock()],
     )
 
 
-def graded(problem: Problem, group: Any, case: rl_step.Case) -> list[float]:
-    """The rewards of one prompt's completions."""
-    texts = [completion for _, completion in group]
-    reward = REWARDS[case.objective.settings.reward]
-    return reward(problem, texts, case.objective.grader).rewards
-
-
-def check_rl(ours: Callable[[], list[dict]], make: Callable[[], Any]) -> None:
+def check_rl(steps: list[dict], trainer: Any) -> None:
     """Both draw completions that are as long and earn as much, on average over the steps."""
-    steps = ours()
-    trainer = make()
     trainer.train()
     metrics = trainer.state.log_history[-1]
-    for ours_name, trl_name, tolerance in (
-        ("mean_tokens", "completions/mean_length", 0.2),
-        ("mean_reward", "reward", 0.01),
-    ):
-        of_ours = statistics.mean(step[ours_name] for step in steps)
-        of_trl = float(metrics[trl_name])
-        assert abs(of_ours - of_trl) < tolerance, f"{ours_name}: {of_ours:.3g}, trl {of_trl:.3g}"
+    names = (("mean_tokens", "completions/mean_length", 0.2), ("mean_reward", "reward", 0.01))
+    for name, their_name, tolerance in names:
+        ours, of_trl = statistics.mean(step[name] for step in steps), float(metrics[their_name])
+        assert abs(ours - of_trl) < tolerance, f"{name}: {ours:.3g}, trl {of_trl:.3g}"
 
 
 # --- the comparisons ----------------------------------------------------------------------------
 
 
-def comparisons(sft_steps: int = 100, rl_steps: int = 6) -> list[Comparison]:
-    """Both trainings at the laptop's settings; none where trl is not installed.
-
-    Args:
-        sft_steps: Steps of one measurement.
-        rl_steps: Likewise.
-
-    """
+def comparisons(sft_steps: int = 100, rl_steps: int = 6) -> Iterator[Comparison]:
+    """Both trainings at the laptop's settings; none where trl is not installed."""
     if importlib.util.find_spec("trl") is None:
         notice("against_trl: trl is not installed (pip install --no-deps -r envs/bench.lock)")
-        return []
-    from transformers import PrinterCallback
-
+        return
     warnings.filterwarnings("ignore", message="TRL currently supports vLLM")  # it is not used
-    temporary = tempfile.TemporaryDirectory(prefix="benchmarks-")
-    folder = Path(temporary.name)
-    tuned, learnt = sft_step.laptop_case(), short_answers(rl_step.laptop_case())
-    settings = learnt.objective.settings
+    tuning, learning = SftCase.laptop(), RlCase.laptop()
+    # a random model gives answers of one digit now and then
+    learning = learning.answered([f"{place % 10}" for place in range(len(learning.tasks))])
+    size = learning.objective.settings.group_size
 
-    def make_sft(steps: int) -> Any:
-        return sft_trainer(tuned, steps, folder, learnt.policy.tokenizer)
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as temporary:
+        folder = Path(temporary)
 
-    def make_rl(steps: int) -> Any:
-        return grpo_trainer(learnt, steps, folder)
+        def their_sft(steps: int) -> Any:
+            return sft_trainer(tuning, steps, folder, learning.policy.tokenizer)
 
-    def seconds_of(make: Callable[[int], Any], steps: int) -> float:
-        assert temporary  # kept until the last measurement
-        trainer = make(steps)
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
-        return next(c for c in trainer.callback_handler.callbacks if hasattr(c, "times")).seconds
+        sft_ways = (
+            Way("ours", clocked(lambda: our_sft(tuning, sft_steps, folder), share=sft_steps)),
+            Way("trl's SFTTrainer", lambda: seconds_a_step(their_sft(sft_steps))),
+        )
+        yield Comparison(
+            f"SFT step, {len(tuning.batch)} examples, cross-entropy",
+            sft_ways,
+            lambda: check_sft(our_sft(tuning, 10, folder), their_sft(10)),
+        )
 
-    return [
-        Comparison(
-            f"SFT step, batch of {len(tuned.batch)}, cross-entropy",
-            (
-                Way("ours", clocked(lambda: our_sft(tuned, sft_steps, folder), share=sft_steps)),
-                Way("trl SFTTrainer", lambda: seconds_of(make_sft, sft_steps)),
-            ),
-            lambda: check_sft(lambda: our_sft(tuned, 10, folder), lambda: make_sft(10)),
-        ),
-        Comparison(
-            f"RL step, {len(learnt.tasks)} x {settings.group_size} rollouts, standard",
-            (
-                Way("ours", clocked(lambda: our_rl(learnt, rl_steps, folder), share=rl_steps)),
-                Way("trl GRPOTrainer", lambda: seconds_of(make_rl, rl_steps)),
-            ),
-            lambda: check_rl(lambda: our_rl(learnt, 3, folder), lambda: make_rl(3)),
-        ),
-    ]
+        def their_rl(steps: int) -> Any:
+            return grpo_trainer(learning, steps, folder)
+
+        rl_ways = (
+            Way("ours", clocked(lambda: our_rl(learning, rl_steps, folder), share=rl_steps)),
+            Way("trl's GRPOTrainer", lambda: seconds_a_step(their_rl(rl_steps))),
+        )
+        yield Comparison(
+            f"RL step, {len(learning.tasks)} x {size} rollouts, standard weights",
+            rl_ways,
+            lambda: check_rl(our_rl(learning, 3, folder), their_rl(3)),
+        )

@@ -7,7 +7,6 @@ too; with random weights that says what the arithmetic does, not what it does to
 """
 
 import functools
-import json
 import multiprocessing
 import subprocess
 import sys
@@ -15,35 +14,22 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 import typer
-from rich.console import Console
-from rich.table import Table
 from tqdm import tqdm
 from transformers import GPT2Config, MistralConfig, PretrainedConfig
 
-from benchmarks.gpu_steps import (
-    Place,
-    Reading,
-    difference,
-    free_memory,
-    made_start,
-    random_checkpoint,
-    sampling,
-    training,
-)
-from compute_aligned.config import study
+from benchmarks import figures, gpu_steps, page
+from benchmarks.gpu_steps import Place, Reading
 from compute_aligned.config.models import PretrainedModel
-from compute_aligned.files import provenance
+from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.writing import write_text
 from compute_aligned.models import ready
 
-FOLDER = study.ROOT / "results" / "gpu"
 SHAPES: dict[str, Callable[..., PretrainedConfig]] = {
     "mistralai/Mistral-7B-Instruct-v0.2": functools.partial(
         MistralConfig,
@@ -60,6 +46,7 @@ SHAPES: dict[str, Callable[..., PretrainedConfig]] = {
         GPT2Config, vocab_size=50257, n_positions=1024, n_embd=1280, n_layer=36, n_head=20
     ),
 }
+Differences = dict[str, dict[str, float]]  # of log-probabilities, by the checkpoint's name
 
 
 def in_a_process_of_its_own(function: Callable, *arguments: Any) -> Any:
@@ -68,7 +55,7 @@ def in_a_process_of_its_own(function: Callable, *arguments: Any) -> Any:
         return pool.submit(function, *arguments).result()
 
 
-def check(scale: str, place: Place, folder: Path) -> dict[str, Any]:
+def check(scale: str, place: Place, folder: Path) -> tuple[list[Reading], Differences]:
     """Take every reading of a scale; checkpoints go into ``folder``.
 
     Raises:
@@ -76,30 +63,29 @@ def check(scale: str, place: Place, folder: Path) -> dict[str, Any]:
 
     """
     readings: list[Reading] = []
-    differences: dict[str, dict[str, float]] = {}
+    differences: Differences = {}
     starts: dict[PretrainedModel, Path] = {}
-    for name, family in tqdm(study.read_scale(scale).families.items(), unit="family"):
-        asked = family.model
+    for name, experiment in tqdm(read_study(scale).experiments.items(), unit="family"):
+        asked = experiment.settings.model
         if not isinstance(asked, PretrainedModel) or asked.pretrained not in place.shapes:
             raise InputError(f"{scale}: {name}", "its shape is not known here", "add it to SHAPES")
         base = folder / asked.checkpoint
         if not base.exists():
-            random_checkpoint(asked.pretrained, base, place)
-            free_memory()
+            gpu_steps.random_checkpoint(asked.pretrained, base, place)
+            gpu_steps.free_memory()
         model = asked.model_copy(update={"pretrained": str(base), "revision": None})
         if model not in starts:
-            starts[model] = made_start(model, folder / f"{name}.start", place)
-        readings += training(scale, name, model, starts[model], place)
+            starts[model] = gpu_steps.made_start(model, folder / f"{name}.start", place)
+        start = starts[model]
+        readings += gpu_steps.training(experiment, model, start, place)
         if asked.pretrained not in differences:
             # in a process of its own: vLLM keeps the GPU's memory until it ends
-            reading, drawn = in_a_process_of_its_own(sampling, name, family, starts[model], place)
-            readings.append(reading)
-            differences[asked.pretrained] = difference(drawn, starts[model], model, place)
-            free_memory()
-    return {
-        "readings": [asdict(r) | {"tokens_per_second": r.per_second} for r in readings],
-        "sampler_against_training": differences,
-    }
+            found = in_a_process_of_its_own(gpu_steps.sampling, experiment, start, place)
+            readings.append(found[0])
+            apart = gpu_steps.difference(found[1], start, model, place)
+            differences[asked.pretrained] = apart
+            gpu_steps.free_memory()
+    return readings, differences
 
 
 def smoke(device: str, folder: Path) -> float:
@@ -109,69 +95,50 @@ def smoke(device: str, folder: Path) -> float:
         subprocess.CalledProcessError: One fails.
 
     """
-    family = ["--scale", "smoke", "--family", "rl_majority", "--seed", "0"]
-    at = ["--device", device]
-    start = ["--start", f"{folder}/warmup"]
-
-    def trained(name: str, problems: str) -> list[str]:
-        files = ["--problems", f"{folder}/{problems}.jsonl", "--model", f"{folder}/{name}"]
-        return ["--branch", name, *files, "--steps", f"{folder}/{name}.parquet", *at]
-
-    verbs = [
-        ["fetch", "--scale", "smoke", "--source", "multiplication", "--out", f"{folder}/raw.jsonl"],
-        ["prepare", *family, "--raw", f"{folder}/raw.jsonl", "--out", str(folder)],
-        ["train-sft", *family, *trained("warmup", "train")],
-        ["train-rl", *family, *trained("standard", "rl"), *start],
-        [
-            *("sample", *family, *at, "--engine", "vllm", "--problems", f"{folder}/test.jsonl"),
-            *("--model", f"warmup={folder}/warmup", "--model", f"standard={folder}/standard"),
-            *("--out", f"{folder}/samples.parquet"),
-        ],
-    ]
+    family = f"--scale smoke --family rl_majority --seed 0 --device {device}"
+    trained = "--branch {0} --problems {1}.jsonl --model {0} --steps {0}.parquet"
+    verbs = (
+        "fetch --scale smoke --source multiplication --out raw.jsonl",
+        "prepare --scale smoke --family rl_majority --seed 0 --raw raw.jsonl --out .",
+        f"train-sft {family} {trained.format('warmup', 'train')}",
+        f"train-rl {family} {trained.format('standard', 'rl')} --start warmup",
+        f"sample {family} --engine vllm --problems test.jsonl --out samples.parquet"
+        " --model warmup=warmup --model standard=standard",
+    )
     began = time.perf_counter()
     for verb in verbs:
-        subprocess.run([sys.executable, "-m", "compute_aligned", *verb], check=True)
+        command = [sys.executable, "-m", "compute_aligned", *verb.split()]
+        subprocess.run(command, check=True, cwd=folder)
     return time.perf_counter() - began
 
 
-def show(found: dict[str, Any], heading: str) -> None:
-    """Print the readings as a table."""
-    table = Table(title=heading, title_justify="left")
-    for column in ("family", "tokens", "of them a second", "gigabytes at the peak"):
-        table.add_column(column, justify="left" if column == "family" else "right")
-    for row in found["readings"]:
-        table.add_row(
-            row["family"],
-            f"{row['what']} {row['tokens']:,}",
-            f"{row['tokens_per_second']:,.0f}",
-            f"{row['peak_gigabytes']:.1f}",
-        )
-    console = Console()
-    console.print(table)
-    for name, of in found["sampler_against_training"].items():
-        console.print(
-            f"{name}: log-probabilities of training and sampler differ by {of['mean']:.2e} on "
-            f"average, at most {of['largest']:.2e}"
-        )
+def rows(readings: list[Reading], differences: Differences, seconds: float) -> pd.DataFrame:
+    """All of it, as the file of figures has it."""
+    cells = [("the smoke scale's verbs", "one after the other", seconds, "s")]
+    for reading in readings:
+        speed = reading.tokens / reading.seconds
+        cells.append((reading.family, reading.what, speed, "tokens a second"))
+        cells.append((reading.family, f"{reading.what}, at the peak", reading.gigabytes, "GB"))
+    for name, apart in differences.items():
+        what = f"{name}: log-probabilities of training and of sampling apart"
+        cells += [(what, kind, value, "nats") for kind, value in apart.items()]
+    columns = ["comparison", "way", "taken", "unit"]
+    return pd.DataFrame(cells, columns=columns).assign(repeats=1)
 
 
 def main(scale: str = "paper") -> None:
-    """Check a GPU: the smoke scale's verbs, then the readings; they go to results/gpu/."""
+    """Check a GPU: the smoke scale's verbs, then the readings; into results/benchmarks.tsv."""
     try:
         ready.require_device("cuda")
     except InputError as error:
         sys.exit(f"make check-gpu: {error.problem}; run it on a machine with an NVIDIA GPU")
-    at = study.read_scale(scale)
-    card = torch.cuda.get_device_name()
+    place = Place("cuda", read_study(scale).settings.dtype, SHAPES)
     with tempfile.TemporaryDirectory() as folder:
         seconds = smoke("cuda", Path(folder))
     with tempfile.TemporaryDirectory() as folder:
-        found = check(scale, Place("cuda", at.dtype, SHAPES), Path(folder))
-    found = {"card": card, "scale": scale, "smoke_seconds": seconds, **found}
-    path = FOLDER / f"{card.lower().replace(' ', '-')}.json"
-    write_text(path, json.dumps(found, indent=1) + "\n")
-    provenance.record(path, scale=scale, device=card)
-    show(found, card)
+        found = check(scale, place, Path(folder))
+    card = torch.cuda.get_device_name()
+    print(page.markdown(figures.add("gpu", rows(*found, seconds), "make check-gpu", card)))
 
 
 if __name__ == "__main__":

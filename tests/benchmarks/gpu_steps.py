@@ -16,21 +16,19 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
-from compute_aligned.config import study
+from benchmarks.laptop import SEED
 from compute_aligned.config.models import PretrainedModel, ScratchModel
-from compute_aligned.config.scales import Family
-from compute_aligned.config.settings import Rl, Sft
+from compute_aligned.config.settings import Sft
+from compute_aligned.config.study import Branch, Experiment
 from compute_aligned.files.records import Problem
 from compute_aligned.method.strategy_text import parse_strategy
 from compute_aligned.models import loading
-from compute_aligned.models.loading import build_tokenizer
 from compute_aligned.models.log_probs import token_log_probs
 from compute_aligned.models.tokens import collate
 from compute_aligned.train import experience, losses, rl, sft
 from compute_aligned.train.experience import Objective, Task
 from compute_aligned.train.optimisation import adamw
 
-SEED = 100
 # any text will do: it is measured how fast tokens are, not which
 TOKENIZER = ScratchModel(
     vocabulary="A C D E F G H I K L M N P Q R S T V W Y",
@@ -71,57 +69,24 @@ class Place:
         """What passes multiply in."""
         return getattr(torch, self.dtype)
 
+    def passes(self) -> Any:
+        """The context that passes of a training run in."""
+        return loading.passes_in(self.torch_dtype, self.device)
+
 
 @dataclass(frozen=True)
 class Reading:
-    """How fast something was and what it needed.
-
-    Attributes:
-        family: Of the paper's scale.
-        what: What was timed.
-        tokens: How many tokens it went through, learnt from or drew.
-        seconds: What it took.
-        peak_gigabytes: Of the GPU's memory; 0 on a CPU.
-
-    """
+    """How fast a family went through tokens (learnt from or drew them), and what it needed."""
 
     family: str
     what: str
     tokens: int
     seconds: float
-    peak_gigabytes: float
-
-    @property
-    def per_second(self) -> float:
-        """Tokens a second."""
-        return self.tokens / self.seconds
+    gigabytes: float  # of the GPU's memory at the peak; 0 on a CPU
 
 
-# --- what everything starts from ----------------------------------------------------------------
-
-
-def random_checkpoint(name: str, folder: Path, place: Place) -> Path:
-    """A checkpoint of a shape with random weights and a tokenizer of a few letters."""
-    tokenizer = build_tokenizer(TOKENIZER)
-    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
-    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
-    shape = place.shapes[name](**ids, bos_token_id=None)
-    torch.manual_seed(SEED)
-    with torch.device(place.device):
-        model = AutoModelForCausalLM.from_config(shape, dtype=place.torch_dtype)
-    loading.save(model, tokenizer, folder)
-    return folder
-
-
-def random_texts(count: int, length: int) -> list[list[int]]:
-    """Token ids of so many texts, none of which ends."""
-    generator = random.Random(SEED)
-    letters = range(3, 3 + len(TOKENIZER.tokens))
-    return [[generator.choice(letters) for _ in range(length)] for _ in range(count)]
-
-
-def timed(run: Callable[[], int], place: Place) -> tuple[int, float, float]:
-    """Tokens, seconds and gigabytes at the peak of something that returns its tokens."""
+def timed(family: str, what: str, run: Callable[[], int], place: Place) -> Reading:
+    """The reading of something that returns its tokens."""
     on_gpu = place.device == "cuda"
     if on_gpu:
         torch.cuda.synchronize()
@@ -131,94 +96,30 @@ def timed(run: Callable[[], int], place: Place) -> tuple[int, float, float]:
     if on_gpu:
         torch.cuda.synchronize()
     seconds = time.perf_counter() - start
-    return tokens, seconds, torch.cuda.max_memory_allocated() / GIGABYTE if on_gpu else 0.0
+    peak = torch.cuda.max_memory_allocated() / GIGABYTE if on_gpu else 0.0
+    return Reading(family, what, tokens, seconds, peak)
 
 
-# --- training -----------------------------------------------------------------------------------
+def free_memory() -> None:
+    """Hand back what nothing holds any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
-def ways_of_training(scale: str, family: str) -> dict[str, tuple[Sft | Rl, str]]:
-    """Every kind of step that a family's branches take: its settings, and a branch that does."""
-    found: dict[str, tuple[Sft | Rl, str]] = {}
-    for branch in study.branches_of(family):
-        how = study.branch_training(scale, family, branch)
-        kind = "reinforcement learning"
-        if isinstance(how, Sft):
-            kind = "fine-tuning" if how.margin_share is None else "fine-tuning with a margin"
-        found.setdefault(kind, (how, branch))
-    return found
+# --- what everything starts from ----------------------------------------------------------------
 
 
-def fine_tuning(
-    name: str,
-    family: Family,
-    kind: str,
-    how: Sft,
-    strategy: str,
-    model: Any,
-    tokenizer: Any,
-    place: Place,
-) -> Iterator[Reading]:
-    """Steps of fine-tuning on batches of the family's size."""
-    written = place.completion if family.problems.target == "solution" else 12
-    prompts = random_texts(how.batch_size, place.prompt)
-    completions = random_texts(how.batch_size, written - 1)
-    batch = [(p, [*c, tokenizer.eos_token_id]) for p, c in zip(prompts, completions, strict=True)]
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = adamw(parameters, how)
-    noise = losses.rival_noise(how, batch, SEED, 0)
-    model.train()
-
-    def step() -> int:
-        with loading.passes_in(place.torch_dtype, place.device):
-            sft.update(
-                model,
-                optimizer,
-                parameters,
-                batch,
-                parse_strategy(strategy),
-                how,
-                tokenizer.pad_token_id,
-                noise,
-            )
-        return sum(len(p) + len(c) for p, c in batch)
-
-    step()
-    yield Reading(name, kind, *timed(lambda: sum(step() for _ in range(place.steps)), place))
-
-
-def reinforcement_learning(
-    name: str, family: Family, branch: str, how: Rl, policy: rl.Policy, place: Place
-) -> Iterator[Reading]:
-    """A step of reinforcement learning: its rollouts, and what is learnt from them."""
-    row = study.read_branch(name, branch)
-    limit = min(place.new_tokens, how.rollout.max_new_tokens)
-    how = how.model_copy(
-        update={"rollout": how.rollout.model_copy(update={"max_new_tokens": limit})}
-    )
-    objective = Objective(parse_strategy(row.strategy), row.weight_form, how, family.grader)
-    problem = Problem(id="p", group="p", prompt="-", answer="1", input_sequence="ACDEFGHIKL")
-    tasks: list[Task] = [(problem, p) for p in random_texts(how.prompts_per_step, place.prompt)]
-    policy.model.eval()
-    optimizer = adamw(policy.parameters, how)
-    drawn: list[experience.Experience] = []
-
-    def roll_out() -> int:
-        with loading.passes_in(place.torch_dtype, place.device):
-            drawn.append(
-                experience.collect(policy.model, policy.tokenizer, tasks, objective, SEED, 0)
-            )
-        return int(drawn[-1].rollouts.lengths.sum())
-
-    def learn() -> int:
-        gains = experience.weigh(drawn[-1], objective, torch.tensor([], dtype=torch.float64))
-        rows = experience.distinct_rows(drawn[-1], gains.gains)
-        with loading.passes_in(place.torch_dtype, place.device):
-            rl.update(policy, optimizer, rows, how)
-        return sum(len(row.prompt) + len(row.completion) for row in rows)
-
-    yield Reading(name, "rollouts", *timed(roll_out, place))
-    yield Reading(name, "reinforcement learning", *timed(learn, place))
+def random_checkpoint(name: str, folder: Path, place: Place) -> None:
+    """Save a checkpoint of a shape with random weights and a tokenizer of a few letters."""
+    tokenizer = loading.build_tokenizer(TOKENIZER)
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    shape = place.shapes[name](**ids, bos_token_id=None)
+    torch.manual_seed(SEED)
+    with torch.device(place.device):
+        model = AutoModelForCausalLM.from_config(shape, dtype=place.torch_dtype)
+    loading.save(model, tokenizer, folder)
 
 
 def made_start(model: PretrainedModel, folder: Path, place: Place) -> Path:
@@ -229,31 +130,109 @@ def made_start(model: PretrainedModel, folder: Path, place: Place) -> Path:
     return folder
 
 
+def loaded(start: Path, model: PretrainedModel, place: Place) -> tuple[Any, Any]:
+    """The network of a start, as training has it, and its tokenizer."""
+    dtype = loading.weights_dtype(model, place.torch_dtype)
+    return loading.load(start, dtype, model, place.device)
+
+
+def random_texts(count: int, length: int) -> list[list[int]]:
+    """Token ids of so many texts, none of which ends."""
+    generator = random.Random(SEED)
+    letters = range(3, 3 + len(TOKENIZER.tokens))
+    return [[generator.choice(letters) for _ in range(length)] for _ in range(count)]
+
+
+# --- training -----------------------------------------------------------------------------------
+
+
+def ways_of_training(experiment: Experiment) -> dict[str, Branch]:
+    """Every kind of step that a family's branches take, with a branch that does."""
+    found: dict[str, Branch] = {}
+    for branch in experiment.branches.values():
+        kind = "reinforcement learning"
+        if isinstance(branch.training, Sft):
+            margin = branch.training.margin_share is not None
+            kind = "fine-tuning with a margin" if margin else "fine-tuning"
+        found.setdefault(kind, branch)
+    return found
+
+
 def training(
-    scale: str, name: str, model: PretrainedModel, start: Path, place: Place
+    experiment: Experiment, model: PretrainedModel, start: Path, place: Place
 ) -> Iterator[Reading]:
     """A step of every kind that a family's branches take, from their start."""
-    family = study.read_family(scale, name)
-    dtype = loading.weights_dtype(model, place.torch_dtype)
-    for kind, (how, branch) in ways_of_training(scale, name).items():
-        network, tokenizer = loading.load(start, dtype, model, place.device)
+    name, family = experiment.family, experiment.settings
+    for kind, branch in ways_of_training(experiment).items():
+        how, strategy = branch.training, parse_strategy(branch.row.strategy)
+        network, tokenizer = loaded(start, model, place)
         if isinstance(how, Sft):
-            strategy = study.read_branch(name, branch).strategy
-            yield from fine_tuning(name, family, kind, how, strategy, network, tokenizer, place)
+            written = place.completion if family.problems.target == "solution" else 12
+            step = sft_step(how, strategy, network, tokenizer, written, place)
+            step()
+            yield timed(name, kind, lambda s=step: sum(s() for _ in range(place.steps)), place)
         else:
-            held_to = loading.reference(network, start) if how.kl_weight else None
-            policy = rl.Policy(network, tokenizer, held_to)
-            yield from reinforcement_learning(name, family, branch, how, policy, place)
-            del policy, held_to
+            reference = loading.reference(network, start) if how.kl_weight else None
+            rollout = how.rollout
+            limit = min(place.new_tokens, rollout.max_new_tokens)
+            rollout = rollout.model_copy(update={"max_new_tokens": limit})
+            how = how.model_copy(update={"rollout": rollout})
+            objective = Objective(strategy, branch.row.weight_form, how, family.grader)
+            policy = rl.Policy(network, tokenizer, reference)
+            roll_out, learn = rl_step(objective, policy, place)
+            yield timed(name, "rollouts", roll_out, place)
+            yield timed(name, kind, learn, place)
+            del policy, reference, roll_out, learn
         del network
         free_memory()
 
 
-def free_memory() -> None:
-    """Hand back what nothing holds any more."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+def sft_step(
+    how: Sft, strategy: Any, model: Any, tokenizer: Any, written: int, place: Place
+) -> Callable[[], int]:
+    """A step of fine-tuning on a batch of the family's size; it returns its tokens."""
+    prompts = random_texts(how.batch_size, place.prompt)
+    completions = random_texts(how.batch_size, written - 1)
+    batch = [(p, [*c, tokenizer.eos_token_id]) for p, c in zip(prompts, completions, strict=True)]
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = adamw(parameters, how)
+    noise = losses.rival_noise(how, batch, SEED, 0)
+    model.train()
+
+    def step() -> int:
+        with place.passes():
+            of_step = (batch, strategy, how, tokenizer.pad_token_id, noise)
+            sft.update(model, optimizer, parameters, *of_step)
+        return sum(len(p) + len(c) for p, c in batch)
+
+    return step
+
+
+def rl_step(
+    objective: Objective, policy: rl.Policy, place: Place
+) -> tuple[Callable[[], int], Callable[[], int]]:
+    """The two halves of a step of reinforcement learning; each returns its tokens."""
+    how = objective.settings
+    problem = Problem(id="p", group="p", prompt="-", answer="1", input_sequence="ACDEFGHIKL")
+    tasks: list[Task] = [(problem, p) for p in random_texts(how.prompts_per_step, place.prompt)]
+    policy.model.eval()
+    optimizer = adamw(policy.parameters, how)
+    drawn: list[experience.Experience] = []
+
+    def roll_out() -> int:
+        with place.passes():
+            of_step = (policy.tokenizer, tasks, objective, SEED, 0)
+            drawn.append(experience.collect(policy.model, *of_step))
+        return int(drawn[-1].rollouts.lengths.sum())
+
+    def learn() -> int:
+        gains = experience.weigh(drawn[-1], objective, torch.tensor([], dtype=torch.float64))
+        rows = experience.distinct_rows(drawn[-1], gains.gains)
+        with place.passes():
+            rl.update(policy, optimizer, rows, how)
+        return sum(len(row.prompt) + len(row.completion) for row in rows)
+
+    return roll_out, learn
 
 
 # --- sampling -----------------------------------------------------------------------------------
@@ -261,49 +240,44 @@ def free_memory() -> None:
 Drawn = list[tuple[list[int], list[int], list[float]]]  # prompt, tokens, their log-probabilities
 
 
-def sampling(name: str, family: Family, start: Path, place: Place) -> tuple[Reading, Drawn]:
+def sampling(experiment: Experiment, start: Path, place: Place) -> tuple[Reading, Drawn]:
     """Samples by vLLM in this process, which keeps the GPU's memory until it ends."""
     from compute_aligned.sample.engines import VllmEngine
     from compute_aligned.sample.store import Request
 
-    limit = min(place.new_tokens, family.sampling.max_new_tokens)
-    settings = family.sampling.model_copy(
-        update={"max_new_tokens": limit, "num_samples": min(64, family.sampling.num_samples)}
-    )
-    tokenizer = loading.load_tokenizer(start)
-    longest = place.prompt + limit
-    engine = VllmEngine(start, tokenizer, settings, place.dtype, place.device, longest)
+    settings = experiment.settings.sampling
+    limit = min(place.new_tokens, settings.max_new_tokens)
+    changes = {"max_new_tokens": limit, "num_samples": min(64, settings.num_samples)}
+    settings = settings.model_copy(update=changes)
+    how = (settings, place.dtype, place.device, place.prompt + limit)
+    engine = VllmEngine(start, loading.load_tokenizer(start), *how)
     requests = [Request(p, 1000 * i) for i, p in enumerate(random_texts(8, place.prompt))]
     engine.sample(requests[:1])
 
     def sample() -> int:
         return sum(c.num_tokens for group in engine.sample(requests) for c in group)
 
-    found = Reading(name, "samples by vLLM", *timed(sample, place))
+    found = timed(experiment.family, "samples by vLLM", sample, place)
     with torch.compiler.set_stance("force_eager"):  # vLLM would compile how it ranks them
         outputs = engine.generate(requests[:2], logprobs=0)
-    drawn = [
-        (
-            request.prompt,
-            list(sample.token_ids),
-            [at[t].logprob for t, at in zip(sample.token_ids, sample.logprobs, strict=True)],
-        )
-        for request, output in zip(requests, outputs, strict=False)
-        for sample in output.outputs[:4]
-    ]
+    drawn = []
+    for request, output in zip(requests, outputs, strict=False):
+        for one in output.outputs[:4]:
+            tokens = list(one.token_ids)
+            theirs = [at[t].logprob for t, at in zip(tokens, one.logprobs, strict=True)]
+            drawn.append((request.prompt, tokens, theirs))
     return found, drawn
 
 
 @torch.no_grad()
 def difference(drawn: Drawn, start: Path, model: PretrainedModel, place: Place) -> dict[str, float]:
     """Between log-probabilities of sampled tokens as the sampler has them and as training does."""
-    dtype = loading.weights_dtype(model, place.torch_dtype)
-    network, tokenizer = loading.load(start, dtype, model, place.device)
+    network, tokenizer = loaded(start, model, place)
     network.eval()
     found: list[float] = []
     for prompt, tokens, theirs in drawn:
         batch = collate([prompt], [tokens], tokenizer.pad_token_id, place.device)
-        with loading.passes_in(place.torch_dtype, place.device):
+        with place.passes():
             ours = token_log_probs(network, batch)[0].tolist()
         found += [abs(a - b) for a, b in zip(ours, theirs, strict=True)]
-    return {"tokens": len(found), "mean": math.fsum(found) / len(found), "largest": max(found)}
+    return {"mean": math.fsum(found) / len(found), "largest": max(found)}

@@ -12,7 +12,6 @@ import runs
 from benchmarks.compare import Comparison, Way, children_seconds
 
 ROWS = (10, 100, 1000)
-FAMILY = "sft_passn"
 SCHEDULERS = {  # the first as in workflow/profiles/default; the last is Snakemake 9.27's default
     "greedy, 100/10s": ("greedy", "100/10s"),
     "greedy, 100/1s": ("greedy", "100/1s"),
@@ -28,22 +27,14 @@ rule job:
     output:
         "done/{{job}}",
     shell:
-        "sleep {seconds}; touch {{output}}"
+        "sleep 1; touch {{output}}"
 """
 
 
 def snakemake_seconds(folder: Path, *arguments: str) -> float:
-    """CPU seconds of a run of Snakemake, with all processes that it waited for.
-
-    Raises:
-        CalledProcessError: The run failed.
-
-    """
-
-    def run() -> None:
-        runs.snakemake(folder, "--quiet", "all", *arguments).check_returncode()
-
-    return children_seconds(run)
+    """CPU seconds of a run of Snakemake; one that fails is an error."""
+    arguments = ("--quiet", "all", *arguments)
+    return children_seconds(lambda: runs.snakemake(folder, *arguments).check_returncode())
 
 
 def repository_with(rows: int, folder: Path) -> Path:
@@ -52,20 +43,18 @@ def repository_with(rows: int, folder: Path) -> Path:
     sheet = copy / "config" / "branches.tsv"
     with sheet.open(newline="") as file:
         columns = next(csv.reader(file, delimiter="\t"))
-    added = {"start": "-", "weight_form": "-", "role": "strategy", "overrides": "-"}
     with sheet.open("a", newline="") as file:
-        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n")
+        writer = csv.DictWriter(file, columns, "-", delimiter="\t", lineterminator="\n")
         for n in range(1001, 1001 + rows):
-            names = {"family": FAMILY, "branch": f"added_n{n}", "label": f"Pass@{n}, added"}
-            writer.writerow(added | names | {"strategy": f"PassAtN(n={n})"})
+            names = {"family": "sft_passn", "branch": f"added_n{n}", "label": f"Pass@{n}, added"}
+            writer.writerow(names | {"role": "strategy", "strategy": f"PassAtN(n={n})"})
     return copy
 
 
-def run_jobs(folder: Path, num_jobs: int, seconds: float, scheduler: str, rate: str) -> float:
+def run_jobs(folder: Path, num_jobs: int, scheduler: str, rate: str) -> float:
     """Seconds of Snakemake for jobs that sleep, two at a time, in a fresh folder."""
     with tempfile.TemporaryDirectory(dir=folder) as fresh:
-        workflow = Path(fresh) / "Snakefile"
-        workflow.write_text(JOBS.format(num_jobs=num_jobs, seconds=seconds))
+        (Path(fresh) / "Snakefile").write_text(JOBS.format(num_jobs=num_jobs))
         options = ("--scheduler", scheduler, "--max-jobs-per-timespan", rate)
         return snakemake_seconds(Path(fresh), "--cores", "2", *options)
 
@@ -79,39 +68,25 @@ def check_dag(copies: dict[int, Path]) -> None:
         assert plan.count("branch=added_n") == rows * seeds
 
 
-def comparisons(num_jobs: int = 100, seconds: float = 1.0) -> list[Comparison]:
-    """Start-up against the branches there are, and the schedulers.
-
-    Args:
-        num_jobs: Jobs that a scheduler has.
-        seconds: How long each of them sleeps.
-
-    """
+def comparisons(num_jobs: int = 100) -> list[Comparison]:
+    """The schedulers, and start-up against the branches there are."""
     temporary = tempfile.TemporaryDirectory(prefix="benchmarks-")  # gone with the comparisons
     folder = Path(temporary.name)
     copies = {rows: repository_with(rows, folder / str(rows)) for rows in ROWS}
+    schedulers = (
+        Way(name, lambda s=of: run_jobs(Path(temporary.name), num_jobs, *s))
+        for name, of in SCHEDULERS.items()
+    )
+    starts = (
+        Way(f"{rows} branches more", lambda c=copy: snakemake_seconds(c, "-n"))
+        for rows, copy in copies.items()
+    )
     return [
-        growth_of_start(copies),
         Comparison(
-            f"Snakemake, {num_jobs} jobs of {seconds:g} s, 2 cores",
-            tuple(
-                Way(name, lambda s=settings: run_jobs(Path(temporary.name), num_jobs, seconds, *s))
-                for name, settings in SCHEDULERS.items()
-            ),
+            f"{num_jobs} jobs of 1 s on 2 cores",
+            tuple(schedulers),
             lambda: None,  # each run makes all the files, or fails
             warm_up=False,
         ),
+        Comparison("`snakemake -n`", tuple(starts), lambda: check_dag(copies), warm_up=False),
     ]
-
-
-def growth_of_start(copies: dict[int, Path]) -> Comparison:
-    """``snakemake -n`` in copies of the repository, by the rows added to each."""
-    return Comparison(
-        "snakemake -n against branches",
-        tuple(
-            Way(f"{rows} branches more", lambda c=copy: snakemake_seconds(c, "-n"), rows)
-            for rows, copy in copies.items()
-        ),
-        lambda: check_dag(copies),
-        warm_up=False,
-    )

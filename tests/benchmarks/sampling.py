@@ -1,46 +1,37 @@
-"""Evaluation samples: both engines beside the authors' way, one prompt at a time in chunks of 4.
+"""Evaluation samples: both engines beside the authors' way, one prompt at a time in chunks of 4."""
 
-``python -m benchmarks.sampling WAY FOLDER PROMPTS`` draws once in a process of its own.
-"""
-
-import os
-import subprocess
-import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from scipy import stats
 
-from benchmarks.compare import Comparison, Way, children_seconds, clocked
-from compute_aligned.config import study
+from benchmarks import laptop
+from benchmarks.compare import Comparison, Way, clocked
+from benchmarks.laptop import SEED
 from compute_aligned.config.models import Model
 from compute_aligned.config.settings import Sampling
 from compute_aligned.files.records import Problem
+from compute_aligned.files.writing import write_text
 from compute_aligned.method.seeds import problem_seed
-from compute_aligned.models import loading
-from compute_aligned.prepare import problems
+from compute_aligned.models import checkpoints, fetching, loading
 from compute_aligned.sample.engines import ENGINES
 from compute_aligned.sample.store import Request, encode
 
 FAMILY = "sft_passn"
-SEED = 100
-SHARPER = 4  # than at its usual start are the random model's weights
+SUMS = "sft_majority"  # of the scale small, put to SmolLM2 in its chat template
+SHARPER = 4  # than at its usual start, where a temperature changes nothing, are a model's weights
 CHUNK = 4  # completions that the authors draw at a time
-AUTHORS = "authors' way"
+AUTHORS = "`generate`, a prompt at a time, in fours"
 
 Draw = Callable[[], list[list[str]]]  # the texts of every prompt's completions
 
 
 def save_model(folder: Path) -> None:
-    """A random model of the family's shape, far from uniform, with its tokenizer.
-
-    At a model's usual start every token is about as likely, and a temperature changes nothing.
-    """
-    family = study.read_family("laptop", FAMILY)
-    model, tokenizer = loading.build(family.model, SEED, torch.float32)
+    """A random model of the family's shape, far from uniform, with its tokenizer."""
+    model, tokenizer = laptop.model(FAMILY)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 2:
@@ -48,31 +39,21 @@ def save_model(folder: Path) -> None:
     loading.save(model, tokenizer, folder)
 
 
-def laptop_problems(count: int) -> list[Problem]:
-    """Problems from all over the family's source."""
-    source = study.read_family("laptop", FAMILY).problems.source
-    raw, _ = problems.raw_problems(study.read_source("laptop", source))
-    return raw[:: len(raw) // count][:count]
-
-
-def start(way: str, folder: Path, chosen: list[Problem], settings: Sampling, shape: Model) -> Draw:
+def start(way: str, folder: Path, asked: list[Problem], settings: Sampling, shape: Model) -> Draw:
     """Load the model in one of the ways, ready to draw ``num_samples`` for every problem."""
-    max_length = shape.max_length
-    room = (settings.max_new_tokens, max_length, shape.chat_template)
+    room = (settings.max_new_tokens, shape.max_length, shape.chat_template)
     if way == AUTHORS:
         model, tokenizer = loading.load(folder, torch.float32)
-        prompts = encode(tokenizer, chosen, *room)
+        prompts = encode(tokenizer, asked, *room)
         return lambda: [generate(model.eval(), tokenizer, p, settings) for p in prompts.values()]
     tokenizer = loading.load_tokenizer(folder)
-    prompts = encode(tokenizer, chosen, *room)
     requests = [
         Request(prompt, problem_seed(problem, SEED, settings.num_samples))
-        for problem, prompt in prompts.items()
+        for problem, prompt in encode(tokenizer, asked, *room).items()
     ]
-    blocks = [
-        requests[i : i + settings.block_size] for i in range(0, len(requests), settings.block_size)
-    ]
-    engine = ENGINES[way](folder, tokenizer, settings, "float32", "cpu", max_length)
+    size = settings.block_size
+    blocks = [requests[i : i + size] for i in range(0, len(requests), size)]
+    engine = ENGINES[way](folder, tokenizer, settings, "float32", "cpu", shape.max_length)
     return lambda: [[c.text for c in drawn] for b in blocks for drawn in engine.sample(b)]
 
 
@@ -117,78 +98,40 @@ def check(draws: Sequence[Draw]) -> None:
     assert probability > 1e-4, f"the ways differ: chi-square has a p-value of {probability:.1e}"
 
 
-def laptop_model() -> Model:
-    """The family's model as the scale describes it."""
-    return study.read_family("laptop", FAMILY).model
+# --- the comparisons --------------------------------------------------------------------------
 
 
-def laptop_sampling(num_samples: int | None = None) -> Sampling:
-    """The family's settings, maybe with another number of samples."""
-    settings = study.read_family("laptop", FAMILY).sampling
-    changes = {} if num_samples is None else {"num_samples": num_samples}
-    return settings.model_copy(update=changes)
-
-
-def comparisons(num_problems: int = 500, slow_problems: int = 5) -> list[Comparison]:
-    """Drawing alone, and whole processes with imports and the engine's start.
-
-    Args:
-        num_problems: As many as the family tests.
-        slow_problems: On which the authors' way is timed, extrapolated to all of them.
-
-    """
-    temporary = tempfile.TemporaryDirectory(prefix="benchmarks-")  # gone with the comparisons
-    folder = Path(temporary.name)
-    save_model(folder)
-    settings, chosen = laptop_sampling(), laptop_problems(num_problems)
-    share = slow_problems / num_problems
-    shape = laptop_model()
-    engines = {way: start(way, folder, chosen, settings, shape) for way in ENGINES}
-    slow = start(AUTHORS, folder, chosen[:slow_problems], settings, shape)
-
-    def process_seconds(way: str) -> float:
-        return children_seconds(lambda: run_process(way, Path(temporary.name), num_problems))
-
-    def authors_process_seconds() -> float:
-        # its start once, and its drawing extrapolated
-        few, more = (
-            children_seconds(lambda n=n: run_process(AUTHORS, Path(temporary.name), n))
-            for n in (slow_problems, 3 * slow_problems)
-        )
-        per_problem = (more - few) / (2 * slow_problems)
-        return few + (num_problems - slow_problems) * per_problem
-
-    label = f"{num_problems} x {settings.num_samples} samples"
-    return [
-        Comparison(
-            f"{label}, engine running",
-            (
-                *(Way(way, clocked(draw)) for way, draw in engines.items()),
-                Way(f"{AUTHORS} ({slow_problems} problems, extrapolated)", clocked(slow, share)),
-            ),
-            lambda: check([*engines.values(), slow]),
+def compared(
+    label: str, folder: Path, asked: list[Problem], few: int, settings: Sampling, shape: Model
+) -> Comparison:
+    """Drawing alone, with the engines running; the authors' way on a few of the problems."""
+    engines = {way: start(way, folder, asked, settings, shape) for way in ENGINES}
+    slow = start(AUTHORS, folder, asked[:few], settings, shape)
+    authors = f"{AUTHORS} ({few} problems, extrapolated)"
+    return Comparison(
+        f"{label}, {len(asked)} x {settings.num_samples} samples",
+        (
+            *(Way(way, clocked(draw)) for way, draw in engines.items()),
+            Way(authors, clocked(slow, few / len(asked))),
         ),
-        Comparison(
-            f"{label}, whole process",
-            (
-                *(Way(way, lambda w=way: process_seconds(w)) for way in ENGINES),
-                Way(f"{AUTHORS} (extrapolated)", authors_process_seconds),
-            ),
-            lambda: None,  # the same draws as before
-            warm_up=False,
-        ),
-    ]
+        lambda: check([*engines.values(), slow]),
+    )
 
 
-def run_process(way: str, folder: Path, num_problems: int) -> None:
-    """Draw once in a process of its own, from its start to its end."""
-    command = [sys.executable, "-m", "benchmarks.sampling", way, str(folder), str(num_problems)]
-    path = os.pathsep.join(sys.path)
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=True, capture_output=True)
+def comparisons(few: int = 5) -> Iterator[Comparison]:
+    """A tiny model on all problems that its family tests, and SmolLM2 on what a minute is for."""
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as temporary:
+        folder = Path(temporary)
+        save_model(folder)
+        family = laptop.family(FAMILY)
+        asked = laptop.some_problems(FAMILY, family.problems.test)
+        yield compared("the laptop's model", folder, asked, few, family.sampling, family.model)
 
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    way, model_folder, count = sys.argv[1:]
-    asked = laptop_problems(int(count))
-    start(way, Path(model_folder), asked, laptop_sampling(), laptop_model())()
+        family = laptop.family(SUMS, "small")
+        record = folder / "checkpoint.json"
+        write_text(record, fetching.fetch(family.model, record).model_dump_json())
+        shape = checkpoints.pinned(family.model, record)
+        settings = family.sampling.model_copy(update={"num_samples": 32})
+        asked = laptop.some_problems(SUMS, 8, "small")
+        weights = checkpoints.local_folder(shape)
+        yield compared("SmolLM2-135M, sums", weights, asked, 2, settings, shape)

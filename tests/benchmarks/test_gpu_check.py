@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, MistralConfig
 
 from benchmarks import gpu
 from benchmarks.gpu_steps import Place, Reading, ways_of_training
-from compute_aligned.config import study
+from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError
 
 TINY = {
@@ -36,47 +36,40 @@ PLACE = Place("cpu", "float32", TINY, prompt=8, completion=6, new_tokens=4, step
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict:
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Reading], gpu.Differences]:
     adapted.needs_4_bits()
     return gpu.check("paper", PLACE, tmp_path_factory.mktemp("checkpoints"))
 
 
-def test_every_family_of_the_paper_takes_every_kind_of_its_steps(found: dict) -> None:
-    taken = {(row["family"], row["what"]) for row in found["readings"]}
+def test_every_family_of_the_paper_takes_every_kind_of_its_steps(found: tuple) -> None:
+    taken = {(reading.family, reading.what): reading for reading in found[0]}
 
-    for family in study.read_scale("paper").families:
-        kinds = set(ways_of_training("paper", family))
+    experiments = read_study("paper").experiments
+    for family, experiment in experiments.items():
+        kinds = set(ways_of_training(experiment))
         assert kinds
-        assert {(family, kind) for kind in kinds} <= taken
+        assert {(family, kind) for kind in kinds} <= set(taken)
         assert ((family, "rollouts") in taken) == ("reinforcement learning" in kinds)
     assert ("token_margin", "fine-tuning with a margin") in taken
-    assert len([row for row in found["readings"] if row["what"] == "samples by vLLM"]) == 2
-
-
-def test_readings_count_the_tokens_that_were_gone_through(found: dict) -> None:
-    rows = {(row["family"], row["what"]): row for row in found["readings"]}
-
-    batch = study.read_family("paper", "sft_majority").sft.batch_size
-    assert rows["sft_majority", "fine-tuning"]["tokens"] == batch * (8 + 6)
-    how = study.read_family("paper", "protein_conditional").rl
+    assert [reading.what for reading in found[0]].count("samples by vLLM") == 2
+    assert all(reading.seconds > 0 for reading in found[0])
+    batch = experiments["sft_majority"].settings.sft.batch_size
+    assert taken["sft_majority", "fine-tuning"].tokens == batch * (8 + 6)
+    how = experiments["protein_conditional"].settings.rl
     most = how.prompts_per_step * how.group_size * 4
-    assert most / 4 <= rows["protein_conditional", "rollouts"]["tokens"] <= most
-    for row in rows.values():
-        assert row["seconds"] > 0
-        assert row["tokens_per_second"] == pytest.approx(row["tokens"] / row["seconds"])
+    assert most / 4 <= taken["protein_conditional", "rollouts"].tokens <= most
 
 
-def test_sampler_and_training_are_near_and_4_bits_are_farther(found: dict) -> None:
-    apart = found["sampler_against_training"]
+def test_sampler_and_training_are_near_and_4_bits_are_farther(found: tuple) -> None:
+    apart = found[1]
 
     assert set(apart) == set(TINY)
     assert apart["nferruz/ProtGPT2"]["largest"] < 1e-4  # the same weights
     assert 1e-4 < apart["mistralai/Mistral-7B-Instruct-v0.2"]["mean"] < 0.5  # of 4 bits, and whole
-    assert all(of["tokens"] >= 8 for of in apart.values())
 
 
 def test_the_shapes_are_those_of_the_paper_s_checkpoints() -> None:
-    for name, family in study.read_scale("paper").families.items():
+    for name, family in read_study("paper").settings.families.items():
         shape = gpu.SHAPES[family.model.pretrained]()
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(shape)
@@ -89,20 +82,18 @@ def test_a_checkpoint_of_unknown_shape_is_named(tmp_path: Path) -> None:
         gpu.check("paper", Place("cpu", "float32", {}), tmp_path)
 
 
-def test_the_table_shows_every_reading(capsys: pytest.CaptureFixture[str]) -> None:
-    row = Reading("a_family", "rollouts", 1200, 2.0, 3.25)
+def test_readings_become_tokens_a_second_and_gigabytes() -> None:
+    apart = {"some/model": {"mean": 0.01, "largest": 0.2}}
 
-    gpu.show(
-        {
-            "readings": [vars(row) | {"tokens_per_second": row.per_second}],
-            "sampler_against_training": {"some/model": {"mean": 0.01, "largest": 0.2}},
-        },
-        "A card",
-    )
+    table = gpu.rows([Reading("a_family", "rollouts", 1200, 2.0, 3.25)], apart, seconds=9.0)
 
-    shown = capsys.readouterr().out
-    for word in ("A card", "a_family", "rollouts 1,200", "600", "3.2", "some/model", "1.00e-02"):
-        assert word in shown
+    cells = table[["comparison", "taken", "unit"]].to_numpy().tolist()
+    assert cells[:3] == [
+        ["the smoke scale's verbs", 9.0, "s"],
+        ["a_family", 600.0, "tokens a second"],
+        ["a_family", 3.25, "GB"],
+    ]
+    assert table.taken.tolist()[3:] == [0.01, 0.2]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -1,7 +1,7 @@
 """Where the time of a finished run went: ``python -m benchmarks.whole_run FOLDER``.
 
 A job's benchmark file says how long it took, and its date when it ended. So this reads a run where
-it was made; a copy has to keep the dates. The figure shows what the cores did when.
+it was made; a copy has to keep the dates.
 """
 
 from collections.abc import Sequence
@@ -9,19 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks import figures, page
 from compute_aligned.describe.finished import read_benchmark
 from compute_aligned.describe.jobs import STAGES
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.writing import replacing
 
-MOMENTS = 600  # of the figure
+UNITS = {"above its jobs' CPU time": "of it"}  # others are seconds
 
 
 @dataclass(frozen=True)
@@ -32,11 +28,6 @@ class Ran:
     start: float
     end: float
     cpu_seconds: float
-
-    @property
-    def seconds(self) -> float:
-        """From its start to its end."""
-        return self.end - self.start
 
 
 def jobs_of(folder: Path) -> list[Ran]:
@@ -59,20 +50,7 @@ def jobs_of(folder: Path) -> list[Ran]:
     return sorted(found, key=lambda job: job.start)
 
 
-def by_stage(jobs: Sequence[Ran]) -> pd.DataFrame:
-    """One row a stage: jobs, seconds from start to end, CPU-seconds and their share of all."""
-    frame = pd.DataFrame(
-        {"stage": STAGES[j.rule], "seconds": j.seconds, "cpu": j.cpu_seconds} for j in jobs
-    )
-    order = list(dict.fromkeys(STAGES.values()))
-    found = frame.groupby("stage").agg(
-        jobs=("cpu", "size"), seconds=("seconds", "sum"), cpu=("cpu", "sum")
-    )
-    found["share"] = found["cpu"] / found["cpu"].sum()
-    return found.reindex([stage for stage in order if stage in found.index])
-
-
-def summary(jobs: Sequence[Ran], cores: int, wall: float | None) -> dict[str, float]:
+def summary(jobs: Sequence[Ran], cores: int, wall: float | None = None) -> dict[str, float]:
     """How much longer the run took than its jobs' CPU time on all cores, and for what reasons.
 
     Args:
@@ -80,54 +58,36 @@ def summary(jobs: Sequence[Ran], cores: int, wall: float | None) -> dict[str, fl
         cores: That it ran on.
         wall: Seconds from its start to its end; None for those from first job to last.
 
-    Returns:
-        ``wall``; ``compute``, the jobs' CPU-seconds over the cores; ``excess``, the share by which
-        the first is above the second; and what that consists of, in seconds of wall time:
-        ``outside``, before the first job and after the last; ``idle``, cores without a job between
-        them; ``waiting``, jobs without a core: for the disk, or because something else had it.
-
     """
     span = max(job.end for job in jobs) - jobs[0].start
     compute = sum(job.cpu_seconds for job in jobs) / cores
-    occupied = sum(job.seconds for job in jobs) / cores
+    occupied = sum(job.end - job.start for job in jobs) / cores
     wall = span if wall is None else wall
     return {
-        "wall": wall,
-        "compute": compute,
-        "excess": wall / compute - 1,
-        "outside": wall - span,
-        "idle": span - occupied,
-        "waiting": occupied - compute,
+        "from start to end": wall,
+        "above its jobs' CPU time": wall / compute - 1,
+        "before the first job and after the last": wall - span,
+        "a core and no job for it": span - occupied,
+        "jobs without a core": occupied - compute,  # for the disk, or because others had it
     }
 
 
-def running(jobs: Sequence[Ran], moments: np.ndarray) -> dict[str, np.ndarray]:
-    """How many jobs of each stage run at each moment."""
-    order = [s for s in dict.fromkeys(STAGES.values()) if any(STAGES[j.rule] == s for j in jobs)]
-    return {
-        stage: sum(
-            (moments >= job.start) & (moments < job.end)
-            for job in jobs
-            if STAGES[job.rule] == stage
-        ).astype(int)
-        for stage in order
-    }
+def by_stage(jobs: Sequence[Ran]) -> dict[str, float]:
+    """The share of each stage in the jobs' CPU time, in the order of the run."""
+    seconds = dict.fromkeys(STAGES.values(), 0.0)
+    for job in jobs:
+        seconds[STAGES[job.rule]] += job.cpu_seconds
+    return {stage: s / sum(seconds.values()) for stage, s in seconds.items() if s}
 
 
-def draw(jobs: Sequence[Ran], path: Path) -> None:
-    """The figure: jobs at work over time, by stage."""
-    start, end = jobs[0].start, max(job.end for job in jobs)
-    moments = np.linspace(start, end, MOMENTS)
-    counts = running(jobs, moments)
-    figure, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
-    axes.stackplot((moments - start) / 60, *counts.values(), labels=list(counts), step="post")
-    axes.set(
-        xlabel="minutes since the first job", ylabel="jobs at work", xlim=(0, (end - start) / 60)
-    )
-    axes.legend(ncols=len(counts), loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
-    plt.close(figure)
+def rows(jobs: Sequence[Ran], cores: int, wall: float | None) -> pd.DataFrame:
+    """All of it, as the file of figures has it."""
+    whole, time = "the run", "the CPU time of its jobs"
+    cells = [(whole, "jobs", len(jobs), ""), (whole, "cores", cores, "")]
+    cells += [(whole, way, v, UNITS.get(way, "s")) for way, v in summary(jobs, cores, wall).items()]
+    cells += [(time, stage, share, "of it") for stage, share in by_stage(jobs).items()]
+    columns = ["comparison", "way", "taken", "unit"]
+    return pd.DataFrame(cells, columns=columns).assign(repeats=1)
 
 
 def main(
@@ -136,26 +96,10 @@ def main(
     wall: Annotated[
         float | None, typer.Option(help="Seconds that the command took; else first to last job.")
     ] = None,
-    figure: Annotated[Path | None, typer.Option(help="Where a picture of it goes, a PNG.")] = None,
 ) -> None:
     """Say what a finished run's time went to, by stage, and how full its cores were."""
-    jobs = jobs_of(folder)
-    table = Table("stage", *("jobs", "seconds", "CPU-seconds", "share"), title=str(folder))
-    for stage, row in by_stage(jobs).iterrows():
-        numbers = (f"{row.jobs:.0f}", f"{row.seconds:,.0f}", f"{row.cpu:,.0f}", f"{row.share:.1%}")
-        table.add_row(str(stage), *numbers)
-    console = Console(highlight=False)
-    console.print(table)
-    took = summary(jobs, cores, wall)
-    console.print(
-        f"{took['wall']:,.0f} s on {cores} cores, {took['excess']:.1%} above the jobs' compute of "
-        f"{took['compute']:,.0f} s: {took['outside']:,.0f} s before the first job and after the "
-        f"last, {took['idle']:,.0f} s of cores without a job, {took['waiting']:,.0f} s of jobs "
-        "without a core",
-        soft_wrap=True,
-    )
-    if figure is not None:
-        draw(jobs, figure)
+    found = rows(jobs_of(folder), cores, wall)
+    print(page.markdown(figures.add("whole_run", found, "python -m benchmarks.whole_run")))
 
 
 if __name__ == "__main__":
