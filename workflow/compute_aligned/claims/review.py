@@ -15,6 +15,7 @@ from compute_aligned.config.claims import Claim
 from compute_aligned.config.sheets import DASH, ClaimRow, ContrastRow
 from compute_aligned.config.study import Study
 from compute_aligned.method.confidence import Confidence
+from compute_aligned.method.intervals import seeds_to_decide
 from compute_aligned.method.metrics import UnderStrategy, metric_of
 from compute_aligned.method.verdicts import (
     ERROR_RATE,
@@ -60,13 +61,15 @@ class Measured:
 class Compared:
     """A contrast or control: its row and name, what this run says, and what the paper reports.
 
-    ``against`` is what readers call the model that it is compared with.
+    ``against`` is what readers call the model that it is compared with. ``seeds`` is how many seeds
+    would decide what is not shown; None where no number would, or something is.
     """
 
     row: ContrastRow
     name: str
     against: str
     judgement: Judgement
+    seeds: int | None
     paper: PaperEffect | None
 
     @property
@@ -168,6 +171,7 @@ def _review(
                 contrast_name(row, study.labels(row.family)),
                 study.labels(row.family).get(row.against, row.against),
                 judgement,
+                _seeds(row, judgement, effects),
                 paper_effect(claim.row, row, levels),
             )
             for row, judgement in zip(rows, judgements, strict=True)
@@ -193,6 +197,14 @@ def _review(
             for row in algebra
         ],
     )
+
+
+def _seeds(
+    row: ContrastRow, judgement: Judgement, effects: Mapping[ContrastRow, Confidence]
+) -> int | None:
+    if judgement.verdict != Verdict.NOT_SHOWN:
+        return None
+    return seeds_to_decide(effects[row], row.band)
 
 
 def _untestable(study: Study, claim: Claim) -> str | None:

@@ -81,7 +81,7 @@ def _compared_values(each: Compared) -> dict[str, object]:
             "p": judgement.p,
             "p_holm": judgement.p_holm,
             "detectable": judgement.detectable,
-            "seeds_to_decide": judgement.seeds,
+            "seeds_to_decide": each.seeds,
         }
     if paper is not None:
         values |= {"paper_effect": paper.effect, "paper_error_at_most": paper.error}

@@ -98,7 +98,7 @@ def contrast_verdict(compared: Compared) -> str:
 
 def seeds_words(compared: Compared) -> str:
     """How many seeds would decide what is not shown."""
-    needed = compared.judgement.seeds
+    needed = compared.seeds
     if needed is None:
         return f"more than {MOST_SEEDS} seeds would decide"
     return f"{needed} seeds would decide"

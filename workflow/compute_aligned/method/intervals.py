@@ -49,6 +49,7 @@ One seed says nothing about the next: the interval is then over problems only, a
 problem effects 92, and with one seed and P = 100, 93 if 5% of the problems differ, 73 if 2% do.
 """
 
+import bisect
 from collections.abc import Callable
 
 import numpy as np
@@ -227,11 +228,14 @@ def seeds_to_decide(effect: Confidence, band: float) -> int | None:
     """
     if effect.num_seeds < 2 or effect.standard_error == 0:
         return None
-    size, of_one = abs(effect.estimate), effect.seed_scale**2 * effect.num_seeds
-    of_problems = effect.standard_error**2 - effect.seed_scale**2
-    for seeds in range(effect.num_seeds + 1, MOST_SEEDS + 1):
-        error = float(np.sqrt(of_one / seeds + of_problems))
+    size, of_seeds = abs(effect.estimate), max(effect.seed_scale, effect.least_scale) ** 2
+    of_problems = effect.standard_error**2 - of_seeds
+
+    def decide(seeds: int) -> bool:
+        error = float(np.sqrt(of_seeds * effect.num_seeds / seeds + of_problems))
         half_width = float(special.stdtrit(seeds - 1, (1 + LEVEL) / 2)) * error
-        if detectable_effect(half_width, error) <= size or size + half_width < band:
-            return seeds
-    return None
+        return detectable_effect(half_width, error) <= size or size + half_width < band
+
+    more = range(effect.num_seeds + 1, MOST_SEEDS + 1)
+    place = bisect.bisect_left(more, True, key=decide)
+    return more[place] if place < len(more) else None

@@ -3,9 +3,8 @@
 **A contrast** has a claimed direction: above 0, below 0, or equal, which means within a band around
 0. It is *reproduced* if its 95% interval lies in the claimed region and *contradicted* if it lies
 outside of it altogether. One that is claimed to differ from 0 is *too small to see* if the interval
-lies within the band: then the run excludes an effect of the band's size. Else it is *not shown*,
-and :func:`seeds_to_decide` says how many seeds would tell. Where no variation was seen the interval
-has no width and shows nothing.
+lies within the band: then the run excludes an effect of the band's size. Else it is *not shown*.
+Where no variation was seen the interval has no width and shows nothing.
 
 **A claim** is a list of contrasts that must all hold. If all intervals lie in the claimed regions
 it is *reproduced*, however many they are (an intersection-union test). Short of that, of many
@@ -27,7 +26,7 @@ from typing import Literal
 import numpy as np
 
 from compute_aligned.method.confidence import Confidence, FloatArray, Interval
-from compute_aligned.method.intervals import LEVEL, detectable_effect, seeds_to_decide
+from compute_aligned.method.intervals import LEVEL, detectable_effect
 
 Direction = Literal["above", "below", "equal"]
 ERROR_RATE = 1 - LEVEL  # of a two-sided statement
@@ -76,8 +75,6 @@ class Judgement:
         p_holm: Two-sided, corrected for the contrasts that were judged with it.
         detectable: The smallest effect that the run could have seen, in the interval's unit;
             None where it was not run.
-        seeds: How many seeds would decide, where the verdict is *not shown*; None where no number
-            of seeds would.
 
     """
 
@@ -87,7 +84,6 @@ class Judgement:
     p_opposite: float = 1.0
     p_holm: float = 1.0
     detectable: float | None = None
-    seeds: int | None = None
 
     @property
     def p(self) -> float:
@@ -121,16 +117,13 @@ def judge(contrast: Contrast) -> Judgement:
         return Judgement(Verdict.NOT_RUN)
     p_claimed, p_opposite = _p_values(contrast.direction, effect, contrast.band)
     interval = effect.interval(LEVEL)
-    return _with_seeds(
-        Judgement(
-            _verdict(contrast, interval),
-            interval,
-            p_claimed,
-            p_opposite,
-            _two_sided(p_claimed, p_opposite),
-            detectable_effect((interval.high - interval.low) / 2, interval.standard_error),
-        ),
-        contrast,
+    return Judgement(
+        _verdict(contrast, interval),
+        interval,
+        p_claimed,
+        p_opposite,
+        _two_sided(p_claimed, p_opposite),
+        detectable_effect((interval.high - interval.low) / 2, interval.standard_error),
     )
 
 
@@ -164,13 +157,6 @@ def _undecided(contrast: Contrast, interval: Interval) -> Verdict:
     within = -contrast.band < interval.low and interval.high < contrast.band
     seen = interval.standard_error > 0 and contrast.direction != "equal"
     return Verdict.TOO_SMALL if within and seen else Verdict.NOT_SHOWN
-
-
-def _with_seeds(judgement: Judgement, contrast: Contrast) -> Judgement:
-    """The same, with how many seeds would decide what is not shown."""
-    if judgement.verdict != Verdict.NOT_SHOWN or contrast.effect is None:
-        return judgement
-    return replace(judgement, seeds=seeds_to_decide(contrast.effect, contrast.band))
 
 
 # --- claims ---------------------------------------------------------------------------------
@@ -211,7 +197,7 @@ def _corrected(judgement: Judgement, contrast: Contrast, p_holm: float) -> Judge
     verdict, interval = judgement.verdict, judgement.interval
     if interval is not None and verdict in STATEMENTS and p_holm >= ERROR_RATE:
         verdict = _undecided(contrast, interval)
-    return _with_seeds(replace(judgement, verdict=verdict, p_holm=p_holm), contrast)
+    return replace(judgement, verdict=verdict, p_holm=p_holm)
 
 
 def _of_claim(verdicts: Sequence[Verdict]) -> Verdict:
