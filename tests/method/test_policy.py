@@ -1,3 +1,4 @@
+import functools
 import math
 
 import numpy as np
@@ -16,10 +17,7 @@ from compute_aligned.method.policy import (
     sequence_log_prob,
 )
 
-
-def double(values):
-    return torch.tensor(values, dtype=torch.float64)
-
+double = functools.partial(torch.tensor, dtype=torch.float64)
 
 # --- advantages -----------------------------------------------------------------------------
 
@@ -35,13 +33,10 @@ def test_advantages_use_the_sample_deviation_within_each_prompt():
 
 @pytest.mark.parametrize("reward", [0.1, -5.0, 1 / 3, 1e8])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_equal_rewards_have_advantage_exactly_zero(reward, dtype):
-    rewards = torch.full((2, 7), reward, dtype=dtype)
-    assert torch.equal(group_advantages(rewards), torch.zeros(2, 7, dtype=dtype))
-
-
-def test_a_single_rollout_has_advantage_zero():
-    assert torch.equal(group_advantages(double([[3.0], [-1.0]])), double([[0.0], [0.0]]))
+@pytest.mark.parametrize("shape", [(2, 7), (2, 1)])
+def test_equal_rewards_have_advantage_exactly_zero(reward, dtype, shape):
+    rewards = torch.full(shape, reward, dtype=dtype)
+    assert torch.equal(group_advantages(rewards), torch.zeros(shape, dtype=dtype))
 
 
 def test_one_winner_among_many_is_clipped_at_the_limit_and_its_rivals_are_not():
@@ -66,12 +61,139 @@ def test_advantages_sum_to_zero_ignore_shifts_and_keep_the_order(rewards, shift,
     torch.testing.assert_close(group_advantages(group + shift), advantages)
     if len(set(rewards)) > 1:
         # only the 1e-4 in the denominator sees the scale
-        torch.testing.assert_close(
-            group_advantages(group * scale), advantages, rtol=2e-4, atol=1e-12
-        )
-        order = np.argsort(rewards, kind="stable")
-        assert (np.diff(advantages[0].numpy()[order]) >= 0).all()
+        scaled = group_advantages(group * scale)
+        torch.testing.assert_close(scaled, advantages, rtol=2e-4, atol=1e-12)
+        assert (np.diff(advantages[0][np.argsort(rewards, kind="stable")]) >= 0).all()
         assert advantages[0].std().item() == pytest.approx(1, abs=2e-4)
+
+
+def test_only_prompts_that_nothing_solved_are_penalised():
+    correct = torch.tensor([[True, False], [False, False], [True, True]])
+    advantages = group_advantages(correct.double())
+    # 1,0: deviations 1/2, variance 1/2
+    one = 0.5 / (math.sqrt(0.5) + 1e-4)
+    penalised = penalise_all_wrong(advantages, correct, penalty=0.5)
+    torch.testing.assert_close(penalised, double([[one, -one], [-0.5, -0.5], [0, 0]]))
+    assert torch.equal(penalise_all_wrong(advantages, correct, 0.0), advantages)
+
+
+# --- losses against slow loops ---------------------------------------------------------------
+
+
+@st.composite
+def batches(draw):
+    """Token log-probs of two policies, lengths and weighted advantages of one batch."""
+    num_sequences, num_tokens = draw(st.integers(1, 4)), draw(st.integers(1, 5))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    current, other = -rng.exponential(1.0, (2, num_sequences, num_tokens))
+    lengths = rng.integers(1, num_tokens, num_sequences, endpoint=True)
+    return current, other, lengths, rng.normal(size=num_sequences)
+
+
+def mask_of(lengths, num_tokens):
+    return torch.arange(num_tokens) < torch.as_tensor(lengths).unsqueeze(1)
+
+
+def with_poison(values, mask):
+    """Values that must not matter outside the mask: NaN and -inf."""
+    poison = torch.where(torch.arange(values.shape[1]) % 2 == 0, math.nan, -math.inf)
+    return torch.where(mask, torch.as_tensor(values), poison.double()).requires_grad_()
+
+
+# what one token adds to each loss and to its slope, before the mean
+
+
+def gradient_token(current, other, gain):
+    return -gain * current, -gain
+
+
+def clipped_token(current, sampled, gain):
+    ratio = math.exp(current - sampled)
+    # the gradient stops where moving on would be rewarded beyond the clip
+    stopped = ratio > 1.2 if gain > 0 else ratio < 0.8
+    value = -min(ratio * gain, min(max(ratio, 0.8), 1.2) * gain)
+    return value, 0 if stopped else -gain * ratio
+
+
+def kl_token(current, reference, gain):
+    d = reference - current
+    return math.exp(d) - d - 1, 1 - math.exp(d)
+
+
+@pytest.mark.parametrize("token", [gradient_token, clipped_token, kl_token])
+@settings(max_examples=40)
+@given(batch=batches())
+def test_each_loss_and_its_gradient_equal_a_loop_over_tokens(token, batch):
+    current, other, lengths, gains = batch
+    mask = mask_of(lengths, current.shape[1])
+    log_probs, constant = with_poison(current, mask), with_poison(other, mask)
+    weighted, count = double(gains).requires_grad_(), len(lengths)
+    if token is gradient_token:
+        loss = policy_gradient_loss(sequence_log_prob(log_probs, mask), weighted)
+    elif token is clipped_token:
+        loss = clipped_ratio_loss(log_probs, constant, weighted, mask)
+    else:
+        loss, count = kl_penalty(log_probs, constant, mask), lengths.sum()
+    loss.backward()
+
+    terms, gradient = [], np.zeros_like(current)
+    for b, length in enumerate(lengths):
+        for t in range(length):
+            value, gradient[b, t] = token(current[b, t], other[b, t], gains[b])
+            terms.append(value)
+    assert loss.item() == pytest.approx(math.fsum(terms) / count, abs=1e-12)
+    torch.testing.assert_close(log_probs.grad, double(gradient / count))
+    assert weighted.grad is None  # advantages, weights and other policies are constants
+    assert constant.grad is None
+
+
+@settings(max_examples=40)
+@given(batches())
+def test_at_the_sampling_policy_both_losses_have_the_same_gradient(batch):
+    current, _, lengths, gains = batch
+    mask = mask_of(lengths, current.shape[1])
+    first, second = (double(current).requires_grad_() for _ in range(2))
+    policy_gradient_loss(sequence_log_prob(first, mask), double(gains)).backward()
+    clipped_ratio_loss(second, double(current), double(gains), mask).backward()
+    torch.testing.assert_close(first.grad, second.grad)
+
+
+@pytest.mark.parametrize(("epsilon", "loss"), [(0.2, -2.4), (0.4, -2.8), (0.6, -3.0)])
+def test_a_wider_clip_lets_a_larger_ratio_through(epsilon, loss):
+    current, sampled = double([[math.log(0.6)]]), double([[math.log(0.4)]])
+    found = clipped_ratio_loss(current, sampled, double([2.0]), mask_of([1], 1), epsilon)
+    assert found.item() == pytest.approx(loss)
+
+
+def test_the_kl_penalty_weighs_tokens_and_counts_equal_completions_as_often_as_there_are():
+    # d = log 2 on the only token of one completion, 0 on the three of the other
+    current, reference = -torch.ones(2, 3).double(), -torch.ones(2, 3).double()
+    reference[0, 0] += math.log(2)
+    mask = mask_of([1, 3], 3)
+    d = 2 - math.log(2) - 1
+    assert kl_penalty(current, reference, mask).item() == pytest.approx(d / 4)
+    counted = kl_penalty(current, reference, mask, counts=torch.tensor([5, 2]))
+    assert counted.item() == pytest.approx(5 * d / 11)
+
+
+def test_the_kl_penalty_averages_to_the_divergence_under_the_policy():
+    policy, reference = double([0.7, 0.2, 0.1]), double([0.3, 0.3, 0.4])
+    average = sum(
+        p * kl_penalty(p.log().view(1, 1), q.log().view(1, 1), mask_of([1], 1))
+        for p, q in zip(policy, reference, strict=True)
+    )
+    torch.testing.assert_close(average, (policy * (policy / reference).log()).sum())
+
+
+def test_tiny_policy_changes_keep_their_digits_in_the_kl_penalty():
+    d = 1e-7
+    penalty = kl_penalty(double([[-1.0 - d]]), double([[-1.0]]), mask_of([1], 1))
+    assert penalty.item() == pytest.approx(d * d / 2, rel=1e-3, abs=0)
+
+
+# --- refusals -------------------------------------------------------------------------------
+
+ZEROS, MASK = torch.zeros(2, 3), torch.ones(2, 3, dtype=torch.bool)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -82,202 +204,20 @@ def test_a_reward_that_is_no_number_names_its_prompt(bad):
         group_advantages(rewards)
 
 
-@pytest.mark.parametrize("rewards", [torch.zeros(3), torch.zeros(2, 3, dtype=torch.int64)])
-def test_rewards_of_another_shape_or_kind_are_a_programming_error(rewards):
-    with pytest.raises(ValueError, match="prompts x rollouts"):
-        group_advantages(rewards)
-
-
-def test_only_prompts_that_nothing_solved_are_penalised():
-    correct = torch.tensor([[True, False], [False, False], [True, True]])
-    rewards = correct.double()
-    penalised = penalise_all_wrong(group_advantages(rewards), correct, penalty=0.5)
-    # 1,0: deviations 1/2, variance 1/2
-    one = 0.5 / (math.sqrt(0.5) + 1e-4)
-    torch.testing.assert_close(penalised, double([[one, -one], [-0.5, -0.5], [0, 0]]))
-
-
-def test_a_penalty_of_zero_changes_nothing_for_binary_rewards():
-    correct = torch.tensor([[True, False], [False, False]])
-    advantages = group_advantages(correct.double())
-    assert torch.equal(penalise_all_wrong(advantages, correct, 0.0), advantages)
-
-
-def test_a_negative_penalty_is_refused():
-    with pytest.raises(ValueError, match="negative"):
-        penalise_all_wrong(torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.bool), -0.5)
-
-
-# --- losses against slow loops ---------------------------------------------------------------
-
-
-@st.composite
-def batches(draw):
-    """Token log-probs of three policies, lengths and weighted advantages of one batch."""
-    num_sequences, num_tokens = draw(st.integers(1, 4)), draw(st.integers(1, 5))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    current, sampled, reference = -rng.exponential(1.0, (3, num_sequences, num_tokens))
-    lengths = rng.integers(1, num_tokens, num_sequences, endpoint=True)
-    gains = rng.normal(size=num_sequences)
-    return current, sampled, reference, lengths, gains
-
-
-def mask_of(lengths, num_tokens):
-    return torch.arange(num_tokens) < torch.as_tensor(lengths).unsqueeze(1)
-
-
-def with_poison(values, mask):
-    """Values that must not matter outside the mask: NaN and -inf."""
-    poison = torch.where(torch.arange(values.shape[1]) % 2 == 0, math.nan, -math.inf)
-    return torch.where(mask, torch.as_tensor(values), poison.double())
-
-
-@settings(max_examples=40, deadline=None)
-@given(batches())
-def test_the_policy_gradient_loss_and_its_gradient_equal_a_loop(batch):
-    current, _, _, lengths, gains = batch
-    mask = mask_of(lengths, current.shape[1])
-    log_probs = with_poison(current, mask).requires_grad_()
-    weighted = double(gains).requires_grad_()
-    loss = policy_gradient_loss(sequence_log_prob(log_probs, mask), weighted)
-    loss.backward()
-
-    expected, gradient = 0.0, np.zeros_like(current)
-    for b, length in enumerate(lengths):
-        for t in range(length):
-            expected -= gains[b] * current[b, t] / len(lengths)
-            gradient[b, t] = -gains[b] / len(lengths)
-    assert loss.item() == pytest.approx(expected)
-    torch.testing.assert_close(log_probs.grad, double(gradient))
-    assert weighted.grad is None  # advantages and weights are constants
-
-
-@settings(max_examples=40, deadline=None)
-@given(batches())
-def test_the_clipped_loss_and_its_gradient_equal_a_loop(batch):
-    current, sampled, _, lengths, gains = batch
-    mask = mask_of(lengths, current.shape[1])
-    log_probs = with_poison(current, mask).requires_grad_()
-    old = with_poison(sampled, mask).requires_grad_()
-    weighted = double(gains).requires_grad_()
-    loss = clipped_ratio_loss(log_probs, old, weighted, mask)
-    loss.backward()
-
-    expected, gradient = 0.0, np.zeros_like(current)
-    for b, length in enumerate(lengths):
-        for t in range(length):
-            ratio = math.exp(current[b, t] - sampled[b, t])
-            clipped = min(max(ratio, 0.8), 1.2)
-            expected -= min(ratio * gains[b], clipped * gains[b]) / len(lengths)
-            # the gradient stops where moving on would be rewarded beyond the clip
-            stopped = ratio > 1.2 if gains[b] > 0 else ratio < 0.8
-            gradient[b, t] = 0 if stopped else -gains[b] * ratio / len(lengths)
-    assert loss.item() == pytest.approx(expected)
-    torch.testing.assert_close(log_probs.grad, double(gradient))
-    assert weighted.grad is None
-    assert old.grad is None
-
-
-@settings(max_examples=40, deadline=None)
-@given(batches())
-def test_at_the_sampling_policy_both_losses_have_the_same_gradient(batch):
-    current, _, _, lengths, gains = batch
-    mask = mask_of(lengths, current.shape[1])
-    first, second = (double(current).requires_grad_() for _ in range(2))
-    policy_gradient_loss(sequence_log_prob(first, mask), double(gains)).backward()
-    clipped_ratio_loss(second, double(current), double(gains), mask).backward()
-    torch.testing.assert_close(first.grad, second.grad)
-
-
-def test_a_wider_clip_lets_a_larger_ratio_through():
-    def loss(epsilon):
-        return clipped_ratio_loss(
-            double([[math.log(0.6)]]),
-            double([[math.log(0.4)]]),
-            double([2.0]),
-            torch.ones(1, 1, dtype=torch.bool),
-            epsilon,
-        ).item()
-
-    assert loss(0.2) == pytest.approx(-2.4)
-    assert loss(0.4) == pytest.approx(-2.8)
-    assert loss(0.6) == pytest.approx(-3.0)
-
-
-@settings(max_examples=40, deadline=None)
-@given(batches())
-def test_the_kl_penalty_and_its_gradient_equal_a_loop(batch):
-    current, _, reference, lengths, _ = batch
-    mask = mask_of(lengths, current.shape[1])
-    log_probs = with_poison(current, mask).requires_grad_()
-    other = with_poison(reference, mask).requires_grad_()
-    penalty = kl_penalty(log_probs, other, mask)
-    penalty.backward()
-
-    terms, gradient = [], np.zeros_like(current)
-    for b, length in enumerate(lengths):
-        for t in range(length):
-            d = reference[b, t] - current[b, t]
-            terms.append(math.exp(d) - d - 1)
-            gradient[b, t] = (1 - math.exp(d)) / lengths.sum()
-    assert penalty.item() == pytest.approx(math.fsum(terms) / lengths.sum(), abs=1e-12)
-    assert penalty.item() >= 0
-    torch.testing.assert_close(log_probs.grad, double(gradient))
-    assert other.grad is None
-
-
-def test_the_kl_penalty_weighs_tokens_and_not_completions():
-    # d = log 2 on the only token of one completion, 0 on the three of the other
-    current, reference = torch.zeros(2, 3).double() - 1, torch.zeros(2, 3).double() - 1
-    reference[0, 0] += math.log(2)
-    penalty = kl_penalty(current, reference, mask_of([1, 3], 3))
-    assert penalty.item() == pytest.approx((2 - math.log(2) - 1) / 4)
-
-
-def test_the_kl_penalty_averages_to_the_divergence_under_the_policy():
-    policy, reference = double([0.7, 0.2, 0.1]), double([0.3, 0.3, 0.4])
-    ones = torch.ones(1, 1, dtype=torch.bool)
-    average = sum(
-        p * kl_penalty(p.log().view(1, 1), q.log().view(1, 1), ones)
-        for p, q in zip(policy, reference, strict=True)
-    )
-    divergence = (policy * (policy / reference).log()).sum()
-    torch.testing.assert_close(average, divergence)
-
-
-def test_tiny_policy_changes_keep_their_digits_in_the_kl_penalty():
-    d = 1e-7
-    penalty = kl_penalty(double([[-1.0 - d]]), double([[-1.0]]), torch.ones(1, 1).bool())
-    assert penalty.item() == pytest.approx(d * d / 2, rel=1e-3, abs=0)
-
-
-def test_parts_of_a_batch_add_up_when_weighted_as_documented():
-    rng = np.random.default_rng(0)
-    current, reference = -double(rng.exponential(1, (2, 6, 4)))
-    mask = mask_of([1, 4, 2, 3, 4, 1], 4)
-    gains = double(rng.normal(size=6))
-    parts = [slice(0, 4), slice(4, 6)]
-    sequences = sequence_log_prob(current, mask)
-    loss = sum(policy_gradient_loss(sequences[p], gains[p]) * len(gains[p]) / 6 for p in parts)
-    penalty = sum(
-        kl_penalty(current[p], reference[p], mask[p]) * mask[p].sum() / mask.sum() for p in parts
-    )
-    torch.testing.assert_close(loss, policy_gradient_loss(sequences, gains))
-    torch.testing.assert_close(penalty, kl_penalty(current, reference, mask))
-
-
-def test_a_batch_without_completion_tokens_has_no_kl_penalty():
-    with pytest.raises(ValueError, match="no completion token"):
-        kl_penalty(torch.zeros(2, 3), torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.bool))
-
-
-def test_shapes_that_would_broadcast_are_refused():
-    ones = torch.ones(2, 3, dtype=torch.bool)
-    with pytest.raises(ValueError, match="shapes differ"):
-        policy_gradient_loss(torch.zeros(2), torch.zeros(2, 1))
-    with pytest.raises(ValueError, match="shapes differ"):
-        kl_penalty(torch.zeros(2, 3), torch.zeros(1, 3), ones)
-    with pytest.raises(ValueError, match="shapes differ"):
-        clipped_ratio_loss(torch.zeros(2, 3), torch.zeros(2, 1), torch.zeros(2), ones)
-    with pytest.raises(ValueError, match="shapes differ"):
-        sequence_log_prob(torch.zeros(2, 3), ones[:1])
+@pytest.mark.parametrize(
+    ("function", "arguments", "message"),
+    [
+        (group_advantages, (torch.zeros(3),), "prompts x rollouts"),
+        (group_advantages, (torch.zeros(2, 3, dtype=torch.int64),), "prompts x rollouts"),
+        (penalise_all_wrong, (ZEROS, MASK, -0.5), "a penalty is not negative"),
+        (kl_penalty, (ZEROS, ZEROS, ~MASK), "no completion token"),
+        # shapes that would broadcast
+        (kl_penalty, (ZEROS, ZEROS[:1], MASK), "shapes differ"),
+        (policy_gradient_loss, (torch.zeros(2), torch.zeros(2, 1)), "shapes differ"),
+        (clipped_ratio_loss, (ZEROS, ZEROS[:, :1], torch.zeros(2), MASK), "shapes differ"),
+        (sequence_log_prob, (ZEROS, MASK[:1]), "shapes differ"),
+    ],
+)
+def test_programming_errors_are_refused(function, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        function(*arguments)

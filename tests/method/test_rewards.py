@@ -36,15 +36,10 @@ def test_the_classes_split_the_twenty_amino_acids():
 @pytest.mark.parametrize(
     ("text", "residues"),
     [
-        ("MKVL", "MKVL"),
-        ("  mkv l\n", "MKVL"),
         ("MKV\nLAA\r\n\tGG", "MKVLAAGG"),
         ("", ""),
         (" \n", ""),
-        ("MKBL", None),  # B, J, O, U, X, Z are no amino acids here
-        ("MKXL", None),
-        ("MK-L", None),
-        ("MK1L", None),
+        *[(f"MK{letter}L", None) for letter in "BJOUXZ-1"],
         ("<|endoftext|>", None),
         ("MKßL", None),  # its upper case is SS
         ("MKﬁL", None),  # the ligature's upper case is FI
@@ -61,6 +56,7 @@ def test_white_space_and_case_do_not_matter(residues, data):
     text = f"\n{residues[:cut].lower()} \t{residues[cut:]} "
     assert read_residues(text) == residues
     assert unconditional_reward(text) == unconditional_reward(residues)
+    assert conditional_reward(text, text) == conditional_reward(residues, residues)
 
 
 @given(st.text(max_size=20))
@@ -75,60 +71,42 @@ def test_the_hydrophobic_share_counts_residues(residues):
     assert hydrophobic_share(residues) == count / len(residues)
 
 
-@pytest.mark.parametrize("text", ["", "mkvl", "MKX"])
-def test_the_share_of_what_is_no_protein_is_refused(text):
-    with pytest.raises(ValueError, match="not a protein"):
-        hydrophobic_share(text)
-
-
 # --- the unconditional task -------------------------------------------------------------------
 
 
-def test_every_amino_acid_once_has_share_two_fifths():
-    # 4 exp(-.05) + 12 exp(-.1225/.015), just below the valley
-    expected = 4 * 0.951229424500714 + 12 * 2.839623e-4
-    assert unconditional_reward("ACDEFGHIKLMNPQRSTVWY") == pytest.approx(expected, abs=1e-6)
+def hills(share):
+    return 4 * math.exp(-((share - 0.35) ** 2) / 0.05) + 12 * math.exp(
+        -((share - 0.75) ** 2) / 0.015
+    )
 
 
 @pytest.mark.parametrize(
-    ("num_hydrophobic", "num_polar", "reward"),
+    ("text", "reward"),
     [
-        (7, 13, 4 + 12 * math.exp(-0.16 / 0.015)),  # h = .35, the low hill
-        (15, 5, 12 + 4 * math.exp(-0.16 / 0.05)),  # h = .75, the high hill
-        (5, 5, 4 * math.exp(-0.45) + 12 * math.exp(-0.0625 / 0.015) - 2),  # h = .5, the valley
-        (0, 10, 4 * math.exp(-2.45) + 12 * math.exp(-37.5)),
-        (10, 0, 4 * math.exp(-8.45) + 12 * math.exp(-0.0625 / 0.015)),
+        (protein(7, 13), 4 + 12 * math.exp(-0.16 / 0.015)),  # h = .35, the low hill
+        (protein(15, 5), 12 + 4 * math.exp(-0.16 / 0.05)),  # h = .75, the high hill
+        (protein(5, 5), 4 * math.exp(-0.45) + 12 * math.exp(-0.0625 / 0.015) - 2),  # the valley
+        (protein(0, 10), 4 * math.exp(-2.45) + 12 * math.exp(-37.5)),
+        (protein(10, 0), 4 * math.exp(-8.45) + 12 * math.exp(-0.0625 / 0.015)),
+        # every amino acid once: h = .4, just below the valley
+        ("ACDEFGHIKLMNPQRSTVWY", 4 * 0.951229424500714 + 12 * 2.839623e-4),
     ],
 )
-def test_the_unconditional_reward_has_two_hills_and_a_valley(num_hydrophobic, num_polar, reward):
-    assert unconditional_reward(protein(num_hydrophobic, num_polar)) == pytest.approx(reward)
+def test_the_unconditional_reward_has_two_hills_and_a_valley(text, reward):
+    assert unconditional_reward(text) == pytest.approx(reward)
 
 
-@pytest.mark.parametrize(("share", "edge"), [(9 / 20, 0.45), (12 / 20, 0.60)])
-def test_the_edges_of_the_valley_are_outside_it(share, edge):
-    hills = 4 * math.exp(-((share - 0.35) ** 2) / 0.05) + 12 * math.exp(
-        -((share - 0.75) ** 2) / 0.015
-    )
-    assert unconditional_landscape(share) == pytest.approx(hills)
-    inside = edge + (1e-9 if edge < 0.5 else -1e-9)
-    assert unconditional_landscape(inside) == pytest.approx(hills - 2, abs=1e-6)
+@pytest.mark.parametrize(("edge", "inside"), [(9 / 20, 0.45 + 1e-9), (12 / 20, 0.60 - 1e-9)])
+def test_the_edges_of_the_valley_are_outside_it(edge, inside):
+    assert unconditional_landscape(edge) == pytest.approx(hills(edge))
+    assert unconditional_landscape(inside) == pytest.approx(hills(edge) - 2, abs=1e-6)
 
 
 def test_leaving_the_low_hill_costs_before_it_pays():
     low, valley, high = (unconditional_landscape(h) for h in (0.35, 0.55, 0.75))
+    assert hills(0.55) - 2 == pytest.approx(valley)
     assert valley < low < high
-    assert valley == pytest.approx(4 * math.exp(-0.8) + 12 * math.exp(-0.04 / 0.015) - 2)
-    assert max(unconditional_landscape(i / 1000) for i in range(1001)) == pytest.approx(
-        high, abs=0.1
-    )
-
-
-def test_nine_residues_are_too_few_and_ten_are_enough():
-    assert unconditional_reward(protein(4, 5)) == -5
-    assert unconditional_reward(protein(4, 6)) == unconditional_landscape(0.4)
-    assert unconditional_reward(" " * 20 + protein(4, 5)) == -5
-    assert unconditional_reward("") == -5
-    assert unconditional_reward(protein(10, 10) + "X") == -5
+    assert high > max(unconditional_landscape(i / 1000) for i in range(1001)) - 0.1
 
 
 # --- the conditional task ---------------------------------------------------------------------
@@ -144,24 +122,24 @@ def test_nine_residues_are_too_few_and_ten_are_enough():
         (protein(6, 4), protein(5, 5), 10 * math.exp(-0.2)),
         (protein(6, 4), protein(6, 4), 10 * math.exp(-0.04 / 0.05)),  # .6 is not beyond .1 of .5
         (protein(13, 7), protein(13, 7), 10 * math.exp(-0.09 / 0.05) - 2),
+        ("kkkLL", " lll\nkk ", 10),  # the input is read like a completion
     ],
 )
 def test_the_conditional_reward_wants_the_opposite_share(output, source, reward):
     assert conditional_reward(output, source) == pytest.approx(reward)
 
 
-@pytest.mark.parametrize("tenths", range(9))
-def test_a_share_exactly_a_tenth_away_is_no_copy(tenths):
-    share, input_share = (tenths + 1) / 10, tenths / 10
-    for a, b in ((share, input_share), (input_share, share)):
-        hill = 10 * math.exp(-((a - (1 - b)) ** 2) / 0.05)
-        assert conditional_landscape(a, b) == pytest.approx(hill)
-
-
-@pytest.mark.parametrize("input_share", [0.4, 0.6])
-def test_an_input_exactly_a_tenth_from_one_half_may_be_copied(input_share):
-    hill = 10 * math.exp(-((2 * input_share - 1) ** 2) / 0.05)
-    assert conditional_landscape(input_share, input_share) == pytest.approx(hill)
+@pytest.mark.parametrize(
+    ("share", "input_share"),
+    [
+        *[(tenths / 10, (tenths + 1) / 10) for tenths in range(9)],
+        *[((tenths + 1) / 10, tenths / 10) for tenths in range(9)],
+        *[(0.4, 0.4), (0.6, 0.6)],  # an input exactly a tenth from one half
+    ],
+)
+def test_a_share_exactly_a_tenth_away_is_no_copy(share, input_share):
+    hill = 10 * math.exp(-((share - (1 - input_share)) ** 2) / 0.05)
+    assert conditional_landscape(share, input_share) == pytest.approx(hill)
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
@@ -170,18 +148,29 @@ def test_swapping_the_classes_of_input_and_output_keeps_the_reward(output, sourc
     assert conditional_landscape(h, h_in) == pytest.approx(conditional_landscape(1 - h, 1 - h_in))
 
 
-def test_four_residues_are_too_few_and_five_are_enough():
-    source = protein(3, 2)
-    assert conditional_reward(protein(2, 2), source) == -5
-    assert conditional_reward(protein(2, 3), source) == pytest.approx(10)
-    assert conditional_reward("KKLZL", source) == -5
+# --- what is too short or no protein ----------------------------------------------------------
 
 
-def test_the_input_is_read_like_a_completion():
-    assert conditional_reward("kkkLL", " lll\nkk ") == pytest.approx(10)
+def test_ten_residues_are_enough_and_five_where_there_is_an_input():
+    for too_few in (protein(4, 5), " " * 20 + protein(4, 5), "", protein(10, 10) + "X"):
+        assert unconditional_reward(too_few) == -5
+    assert unconditional_reward(protein(4, 6)) == unconditional_landscape(0.4)
+
+    for too_few in (protein(2, 2), "KKLZL"):
+        assert conditional_reward(too_few, protein(3, 2)) == -5
+    assert conditional_reward(protein(2, 3), protein(3, 2)) == pytest.approx(10)
 
 
-@pytest.mark.parametrize("source", ["", "  ", "Input: MKVL"])
-def test_an_input_that_is_no_protein_is_a_programming_error(source):
-    with pytest.raises(ValueError, match="input is not a protein"):
-        conditional_reward("MKVLA", source)
+@pytest.mark.parametrize(
+    ("function", "arguments", "message"),
+    [
+        *[(hydrophobic_share, [text], "not a protein") for text in ("", "mkvl", "MKX")],
+        *[
+            (conditional_reward, ["MKVLA", source], "the input is not a protein")
+            for source in ("", "  ", "Input: MKVL")
+        ],
+    ],
+)
+def test_the_share_and_the_input_of_what_is_no_protein_are_refused(function, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        function(*arguments)
