@@ -7,12 +7,11 @@ from pathlib import Path
 import jobs
 import pyarrow as pa
 import pytest
-import tiny
 
 from compute_aligned.config.settings import Sampling
 from compute_aligned.files import records
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.records import SAMPLES, Problem
+from compute_aligned.files.records import SAMPLES
 from compute_aligned.method.seeds import problem_seed
 from compute_aligned.sample import store
 from compute_aligned.sample.engines import TransformersEngine
@@ -115,16 +114,6 @@ def test_blocks_do_not_change_what_is_drawn(draw: Callable[..., pa.Table], size:
     other = draw(Stub(), settings=SETTINGS.model_copy(update={"block_size": size}))
 
     assert other.equals(draw(Stub()))
-
-
-def test_a_prompt_without_room_for_a_whole_answer_is_named() -> None:
-    _, tokenizer = tiny.build()
-    short = Problem(id="short", group="a", prompt="1" * 19 + "=", answer="1")
-    long = Problem(id="long", group="b", prompt="1" * 20 + "=", answer="1")
-
-    assert store.encode(tokenizer, [short], 4, 24, chat_template=False)["short"][-1] == 14
-    with pytest.raises(InputError, match=r"problem long: .* 25 tokens, the model 24"):
-        store.encode(tokenizer, [short, long], 4, 24, chat_template=False)
 
 
 # --- the store --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from compute_aligned.files.records import Problem
 from compute_aligned.method.strategies import PassAtN, SingleSample
 from compute_aligned.models import loading
 from compute_aligned.models.log_probs import token_log_probs
+from compute_aligned.models.tokens import encode
 from compute_aligned.score.grading import REWARDS, Grades
 from compute_aligned.train import experience, losses, rl, sft
 from compute_aligned.train.optimisation import read_checkpoint
@@ -46,7 +48,7 @@ def dies_at(call: int, function: Callable) -> Callable:
 
 
 def examples(tokenizer: Any) -> list[losses.Example]:
-    return sft.encode(tokenizer, tiny.problems(10), "answer", 24, chat_template=False)
+    return sft.encode_examples(tokenizer, tiny.problems(10), "answer", tiny.SHAPE)
 
 
 def fine_tune(model: Any, tokenizer: Any, checkpoint: Path, how: Sft = FINE_TUNING) -> sft.Progress:
@@ -177,7 +179,7 @@ def policy_of(base: Path, adapter: Path, **changes: Any) -> rl.Policy:
 
 def reinforce(policy: rl.Policy, checkpoint: Path, **changes: Any) -> rl.Progress:
     how = RL.model_copy(update=changes)
-    tasks = experience.encode(policy.tokenizer, tiny.problems(12), 5, 24, chat_template=False)
+    tasks = encode(policy.tokenizer, tiny.problems(12), repeat(5), tiny.SHAPE)
     what = experience.Objective(SingleSample(), "raw", how, "paper")
     return rl.train(policy, tasks, what, 1, checkpoint, "an adapter")
 

@@ -1,6 +1,7 @@
 import copy
 import math
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import RL_STEPS, Problem
 from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
 from compute_aligned.models import loading
+from compute_aligned.models.tokens import Task, encode
 from compute_aligned.score.grading import REWARDS, Grades
 from compute_aligned.train import experience, rl
-from compute_aligned.train.experience import Experience, Gains, Objective, Row, Task
+from compute_aligned.train.experience import Experience, Gains, Objective, Row
 from compute_aligned.train.optimisation import batch_indices
 
 SETTINGS = tiny.RL
@@ -36,7 +38,7 @@ def policy(reference_seed: int | None = None) -> rl.Policy:
 
 
 def tasks(tokenizer: Any, count: int = 12) -> list[Task]:
-    return experience.encode(tokenizer, tiny.problems(count), 5, 24, chat_template=False)
+    return encode(tokenizer, tiny.problems(count), repeat(5), tiny.SHAPE)
 
 
 def gradient(model: Any) -> torch.Tensor:
@@ -432,18 +434,6 @@ def test_a_reward_that_is_no_number_is_an_error_that_names_the_problem(
 
     assert caught.value.where == "problem 18*3"
     assert str(value) in caught.value.problem
-
-
-def test_a_prompt_without_room_for_a_completion_is_an_error_that_names_it() -> None:
-    _, tokenizer = tiny.build()
-    problems = tiny.problems(3)
-    longest = max(len(tiny.encode_prompt(tokenizer, p.prompt)) for p in problems)
-
-    experience.encode(tokenizer, problems, 5, longest + 5, chat_template=False)
-    with pytest.raises(InputError) as caught:
-        experience.encode(tokenizer, problems, 5, longest + 4, chat_template=False)
-
-    assert caught.value.where in {f"problem {p.id}" for p in problems}
 
 
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 import tiny
 import torch
 
+from compute_aligned.config import study
 from compute_aligned.config.settings import Sft
 from compute_aligned.files import records
 from compute_aligned.files.errors import InputError
@@ -40,7 +41,7 @@ def settings(**changes: Any) -> Sft:
 
 def examples(tokenizer: Any, count: int = 10) -> list[losses.Example]:
     problems = tiny.problems(count)
-    return sft.encode(tokenizer, problems, "answer", tiny.SHAPE.max_length, chat_template=False)
+    return sft.encode_examples(tokenizer, problems, "answer", tiny.SHAPE)
 
 
 def train(
@@ -288,11 +289,11 @@ def test_a_problem_that_does_not_fit_the_model_is_named_before_training() -> Non
     fits = Problem(id="fits", group="a", prompt="1" * 18 + "=", answer="12345"[:4])
     long = Problem(id="long", group="b", prompt="1" * 18 + "=", answer="12345")
 
-    found = sft.encode(tokenizer, [fits], "answer", 24, chat_template=False)
+    found = sft.encode_examples(tokenizer, [fits], "answer", tiny.SHAPE)
 
     assert len(found[0][0]) + len(found[0][1]) == 24
     with pytest.raises(InputError, match=r"problem long: .* 25 tokens, the model 24"):
-        sft.encode(tokenizer, [fits, long], "answer", 24, chat_template=False)
+        sft.encode_examples(tokenizer, [fits, long], "answer", tiny.SHAPE)
 
 
 def test_problems_that_take_too_many_tokens_are_left_out_whole(
@@ -314,11 +315,11 @@ def test_training_on_solutions_needs_solutions() -> None:
     _, tokenizer = tiny.build()
     solved = Problem(id="s", group="s", prompt="2*3=", answer="6", solution="3*2=6")
 
-    [(_, completion)] = sft.encode(tokenizer, [solved], "solution", 24, chat_template=False)
+    [(_, completion)] = sft.encode_examples(tokenizer, [solved], "solution", tiny.SHAPE)
 
     assert tokenizer.decode(completion, skip_special_tokens=True) == "3*2=6"
     with pytest.raises(InputError, match="has no solution"):
-        sft.encode(tokenizer, tiny.problems(1), "solution", 24, chat_template=False)
+        sft.encode_examples(tokenizer, tiny.problems(1), "solution", tiny.SHAPE)
 
 
 def test_every_epoch_shows_every_example_once_in_an_order_of_its_own(
@@ -647,7 +648,9 @@ def test_a_branch_starts_from_the_warm_up(splits: Path, warmup: Path, tmp_path: 
 
     model, tokenizer = loading.load(warmup / "model", torch.float32)
     problems = records.read_problems(splits / "train.jsonl")
-    known = sft.encode(tokenizer, problems, "answer", 32, chat_template=False)
+    known = sft.encode_examples(
+        tokenizer, problems, "answer", study.read_family("smoke", "sft_passn").model
+    )
     chosen = batch_indices(0, len(known), 20, seed=0)
     prompts, completions = zip(*[known[i] for i in chosen], strict=True)
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,7 @@ def sample(
 
     from compute_aligned.files.locks import sole_maker
     from compute_aligned.models import adapter_files, loading
+    from compute_aligned.models.tokens import encode
     from compute_aligned.sample import store as sampling
     from compute_aligned.sample.engines import ENGINES
 
@@ -69,6 +71,9 @@ def sample(
             adapter_files.check_base(folder, at.model)
     tokenizer = loading.load_tokenizer(next(iter(folders.values())))
 
+    room = repeat(settings.sampling.max_new_tokens)
+    tasks = encode(tokenizer, records.read_problems(problems), room, at.model)
+
     def start(folder: Path) -> sampling.Engine:
         if gathers:
             raise InputError(
@@ -83,13 +88,7 @@ def sample(
     drawn = sampling.sample_family(
         start,
         folders,
-        sampling.encode(
-            tokenizer,
-            records.each_problem(problems),
-            settings.sampling.max_new_tokens,
-            at.model.max_length,
-            at.model.chat_template,
-        ),
+        {problem.id: prompt for problem, prompt in tasks},
         settings.sampling,
         seed,
         store=store or out.with_suffix(".store"),

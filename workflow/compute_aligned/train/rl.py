@@ -29,11 +29,10 @@ from compute_aligned.method.policy import (
 from compute_aligned.method.update_weights import RewardHistory
 from compute_aligned.models.adapters import recomputing
 from compute_aligned.models.log_probs import pays_to_share_prompts, token_log_probs
-from compute_aligned.models.tokens import Batch, collate
+from compute_aligned.models.tokens import Batch, Task, collate
 from compute_aligned.train.experience import (
     Objective,
     Row,
-    Task,
     collect,
     distinct_rows,
     record,

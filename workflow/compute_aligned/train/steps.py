@@ -1,5 +1,6 @@
 """The steps of the rules that train: ``train_sft`` and ``train_rl``, a model each."""
 
+from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,12 +62,8 @@ def train_sft(
     if schedule is None:
         progress = sft.Progress()  # the checkpoint as it is takes the warm-up's place
     else:
-        examples = sft.encode(
-            tokenizer,
-            records.read_problems(problems),
-            settings.problems.target,
-            at.model.max_length,
-            at.model.chat_template,
+        examples = sft.encode_examples(
+            tokenizer, records.read_problems(problems), settings.problems.target, at.model
         )
         with loading.passes_in(dtype, at.device):
             progress = sft.train(
@@ -116,6 +113,7 @@ def train_rl(
     from compute_aligned.files.locks import sole_maker
     from compute_aligned.method.strategy_text import parse_strategy
     from compute_aligned.models import loading
+    from compute_aligned.models.tokens import encode
     from compute_aligned.train import experience, rl
 
     context.with_resource(sole_maker(model))
@@ -130,13 +128,8 @@ def train_rl(
     weights = loading.weights_dtype(at.model, dtype)
     network, tokenizer = loading.load(start, weights, at.model, at.device)
     reference = loading.reference(network, start) if training.kl_weight else None
-    tasks = experience.encode(
-        tokenizer,
-        records.read_problems(problems),
-        training.rollout.max_new_tokens,
-        at.model.max_length,
-        at.model.chat_template,
-    )
+    room = repeat(training.rollout.max_new_tokens)
+    tasks = encode(tokenizer, records.read_problems(problems), room, at.model)
     strategy = parse_strategy(row.strategy)
     strategy.check_form(row.weight_form)
     objective = experience.Objective(
