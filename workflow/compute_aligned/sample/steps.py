@@ -14,7 +14,7 @@ from compute_aligned.config.options import Device, Family, Fetched, Problems, Sc
 from compute_aligned.config.study import read_study
 from compute_aligned.files import provenance, records, streams, writing
 from compute_aligned.files.errors import InputError
-from compute_aligned.models.ready import ready
+from compute_aligned.models.ready import open_job, ready
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,18 +43,14 @@ def sample(
     Where the family's sampling has shards, each draws its share, and without --shard they are only
     put together.
     """
-    import torch
-
-    from compute_aligned.files.locks import sole_maker
     from compute_aligned.models import adapter_files, loading
     from compute_aligned.models.tokens import encode
     from compute_aligned.sample import store as sampling
     from compute_aligned.sample.engines import ENGINES
 
-    context.with_resource(sole_maker(out))
-    torch.set_num_threads(1)  # so that the bytes of a result repeat
+    open_job(context, out)
     experiment = read_study(scale).experiment(family)
-    settings, dtype = experiment.settings, experiment.dtype
+    settings = experiment.settings
     if engine not in ENGINES:
         raise InputError("--engine", f"there is no {engine!r}", f"one of: {', '.join(ENGINES)}")
     gathers = shard is None and settings.sampling.shards > 1
@@ -70,7 +66,6 @@ def sample(
         for folder in folders.values():
             adapter_files.check_base(folder, at.model)
     tokenizer = loading.load_tokenizer(next(iter(folders.values())))
-
     room = repeat(settings.sampling.max_new_tokens)
     tasks = encode(tokenizer, records.read_problems(problems), room, at.model)
 
@@ -82,7 +77,7 @@ def sample(
                 "draw them: snakemake --forcerun sample_shard",
             )
         return ENGINES[engine](
-            folder, tokenizer, settings.sampling, dtype, at.device, at.model.max_length
+            folder, tokenizer, settings.sampling, at.dtype, at.device, at.model.max_length
         )
 
     drawn = sampling.sample_family(
@@ -92,7 +87,7 @@ def sample(
         settings.sampling,
         seed,
         store=store or out.with_suffix(".store"),
-        identity=f"{engine} {dtype}",
+        identity=f"{engine} {at.dtype}",
         shard=sampling.WHOLE if shard is None else sampling.Shard.parse(shard),
     )
     counts = Counter(samples=0, tokens=0)
