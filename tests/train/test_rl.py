@@ -166,21 +166,6 @@ def test_equal_rollouts_put_together_change_neither_loss_nor_gradient() -> None:
     )
 
 
-def test_the_clipped_ratio_has_the_gradient_of_the_policy_gradient_at_its_one_step() -> None:
-    plain, clipped = policy(), policy()
-    drawn, gains = collected(plain, objective())
-    rows = experience.distinct_rows(drawn, gains.gains)
-
-    rl.accumulate_gradient(plain, rows, SETTINGS)
-    found = rl.accumulate_gradient(
-        clipped, rows, SETTINGS.model_copy(update={"surrogate": "clipped_ratio"})
-    )
-
-    torch.testing.assert_close(gradient(clipped.model), gradient(plain.model))
-    pushes = sum(row.gain * len(row.completion) for row in rows)  # every ratio is 1
-    assert found["loss"] == pytest.approx(-pushes / gains.gains.numel(), rel=1e-6)
-
-
 @pytest.mark.parametrize("checkpoints", [False, True])
 def test_a_policy_that_is_its_reference_is_not_pushed_in_few_digits_either(
     checkpoints: bool,
