@@ -117,13 +117,11 @@ class Ready:
     Attributes:
         model: The family's model; of a checkpoint, as it was fetched.
         device: Where it computes.
-        dtype: The scale's, what passes multiply in.
 
     """
 
     model: Model
     device: Device
-    dtype: str
 
 
 def open_job(context: "typer.Context", output: Path) -> None:
@@ -171,4 +169,4 @@ def ready(
         checkpoints.local_folder(model)
     size = model_size(model, at.dtype)
     require_memory(chosen, needed(size), f"{family}, {size.parameters:,} parameters")
-    return Ready(model, chosen, at.dtype)
+    return Ready(model, chosen)

@@ -50,7 +50,7 @@ def sample(
 
     open_job(context, out)
     experiment = read_study(scale).experiment(family)
-    settings = experiment.settings
+    settings, dtype = experiment.settings, experiment.dtype
     if engine not in ENGINES:
         raise InputError("--engine", f"there is no {engine!r}", f"one of: {', '.join(ENGINES)}")
     gathers = shard is None and settings.sampling.shards > 1
@@ -77,7 +77,7 @@ def sample(
                 "draw them: snakemake --forcerun sample_shard",
             )
         return ENGINES[engine](
-            folder, tokenizer, settings.sampling, at.dtype, at.device, at.model.max_length
+            folder, tokenizer, settings.sampling, dtype, at.device, at.model.max_length
         )
 
     drawn = sampling.sample_family(
@@ -87,7 +87,7 @@ def sample(
         settings.sampling,
         seed,
         store=store or out.with_suffix(".store"),
-        identity=f"{engine} {at.dtype}",
+        identity=f"{engine} {dtype}",
         shard=sampling.WHOLE if shard is None else sampling.Shard.parse(shard),
     )
     counts = Counter(samples=0, tokens=0)

@@ -47,7 +47,7 @@ def train_sft(
         "SingleSample()" if warming else experiment.branch(branch).row.strategy
     )
     at = ready(scale, family, device, fetched, ModelSize.training_bytes)
-    training = _Training.of(at, model, start, seed)
+    training = _Training.of(experiment, at, model, start, seed)
     progress = sft.Progress()
     if schedule is not None:  # else the checkpoint as it is takes the warm-up's place
         examples = sft.encode_examples(
@@ -66,7 +66,6 @@ def train_sft(
             )
     records.write_table(steps, progress.steps, records.STEPS)
     training.publish(
-        experiment,
         branch,
         seed=seed,
         strategy=repr(strategy),
@@ -106,7 +105,7 @@ def train_rl(
     strategy.check_form(row.weight_form)
     references = 1 if how.kl_weight else 0
     at = ready(scale, family, device, fetched, lambda size: size.training_bytes(references))
-    training = _Training.of(at, model, start, seed)
+    training = _Training.of(experiment, at, model, start, seed)
     reference = loading.reference(training.network, start) if references else None
     room = repeat(how.rollout.max_new_tokens)
     tasks = encode(training.tokenizer, records.read_problems(problems), room, at.model)
@@ -121,7 +120,6 @@ def train_rl(
         )
     records.write_table(steps, progress.steps, records.RL_STEPS)
     training.publish(
-        experiment,
         branch,
         seed=seed,
         strategy=repr(strategy),
@@ -135,24 +133,27 @@ def train_rl(
 class _Training:
     """What is trained, and where it goes."""
 
+    experiment: Experiment
     at: Ready
     model: Path
-    dtype: Any  # torch's, what passes multiply in
     network: Any
     tokenizer: Any
 
     @classmethod
-    def of(cls, at: Ready, model: Path, start: Path | None, seed: int) -> "_Training":
+    def of(
+        cls, experiment: Experiment, at: Ready, model: Path, start: Path | None, seed: int
+    ) -> "_Training":
         """The network of a start, or, where there is none, of the family's settings and a seed."""
         import torch
 
         from compute_aligned.models import loading
 
-        dtype = getattr(torch, at.dtype)
-        weights = loading.weights_dtype(at.model, dtype)
+        weights = loading.weights_dtype(at.model, getattr(torch, experiment.dtype))
         if start is None:
-            return cls(at, model, dtype, *loading.build(at.model, seed, weights, at.device))
-        return cls(at, model, dtype, *loading.load(start, weights, at.model, at.device))
+            found = loading.build(at.model, seed, weights, at.device)
+        else:
+            found = loading.load(start, weights, at.model, at.device)
+        return cls(experiment, at, model, *found)
 
     @property
     def checkpoint(self) -> Path:
@@ -161,11 +162,13 @@ class _Training:
 
     def passes(self) -> AbstractContextManager:
         """Where its passes multiply in the scale's dtype."""
+        import torch
+
         from compute_aligned.models import loading
 
-        return loading.passes_in(self.dtype, self.at.device)
+        return loading.passes_in(getattr(torch, self.experiment.dtype), self.at.device)
 
-    def publish(self, experiment: Experiment, branch: str, **facts: Any) -> None:
+    def publish(self, branch: str, **facts: Any) -> None:
         """Save the model with its provenance, and drop the checkpoint it no longer needs."""
         from compute_aligned.models import loading
 
@@ -178,10 +181,10 @@ class _Training:
             origin = {"pretrained": settings.pretrained, "revision": settings.revision}
         provenance.record(
             self.model,
-            scale=experiment.scale,
-            family=experiment.family,
+            scale=self.experiment.scale,
+            family=self.experiment.family,
             branch=branch,
-            config_hash=training_fingerprint(experiment, branch),
+            config_hash=training_fingerprint(self.experiment, branch),
             device=self.at.device,
             **origin,
             parameters=parameters,
