@@ -224,7 +224,7 @@ def test_a_mistake_in_a_branch_is_found_before_anything_runs(
     with pytest.raises(InputError) as caught:
         checks.check(read_study("smoke", folder))
 
-    assert str(sheet) in caught.value.where
+    assert sheet.name in caught.value.where
     assert problem in caught.value.problem
 
 
