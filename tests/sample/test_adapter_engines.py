@@ -14,7 +14,6 @@ from compute_aligned.config.settings import Sampling
 from compute_aligned.models import loading
 from compute_aligned.sample.engines import ENGINES, TransformersEngine, VllmEngine
 from compute_aligned.sample.store import Engine
-from compute_aligned.sample.vllm_options import lora_options, weights_of
 
 SETTINGS = Sampling(num_samples=16, temperature=0.8, top_p=0.9, top_k=8, max_new_tokens=4)
 
@@ -79,12 +78,3 @@ def test_whole_models_and_adapters_do_not_share_an_engine(
         engine.use(model_folder)
     with pytest.raises(ValueError, match="adapters, not from both"):
         start(TransformersEngine, model_folder).use(folders[0])
-
-
-def test_vllm_starts_with_the_base_and_room_for_one_adapter(
-    folders: list[Path], model_folder: Path
-) -> None:
-    assert weights_of(folders[0]) == model_folder
-    assert lora_options(folders[0]) == {"enable_lora": True, "max_loras": 1, "max_lora_rank": 8}
-    assert weights_of(model_folder) == model_folder
-    assert lora_options(model_folder) == {}

@@ -24,7 +24,7 @@ from compute_aligned.models import loading
 from compute_aligned.models.log_probs import suppress
 from compute_aligned.sample.engines import ENGINES, TransformersEngine, VllmEngine
 from compute_aligned.sample.store import Completion, Engine, Request, sample_family
-from compute_aligned.sample.vllm_options import CPU_CACHE_LIMIT, allowed_tokens, cpu_cache_bytes
+from compute_aligned.sample.vllm_options import allowed_tokens
 
 SETTINGS = Sampling(num_samples=32, temperature=0.8, top_p=0.9, top_k=8, max_new_tokens=2)
 # what a checkpoint may bring along, and what must not reach the draws
@@ -272,15 +272,6 @@ def test_vllm_leaves_the_number_of_threads_to_be_set(vllm: VllmEngine) -> None:
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)
-
-
-def test_the_cpu_cache_is_what_the_model_can_use_within_a_limit(model_folder: Path) -> None:
-    per_token = 2 * 2 * 1 * 32 * 4  # keys and values, layers, heads, head size, bytes
-
-    assert cpu_cache_bytes(model_folder, 24, "float32") == 513 * 128 * per_token
-    assert cpu_cache_bytes(model_folder, 129, "float32") == 513 * 256 * per_token
-    assert cpu_cache_bytes(model_folder, 129, "bfloat16") == 513 * 128 * per_token
-    assert cpu_cache_bytes(model_folder, 1_000_000, "float32") == CPU_CACHE_LIMIT
 
 
 def test_without_vllm_the_engine_is_not_silently_another(
