@@ -165,9 +165,11 @@ def _write_gguf(
 # --- the cache -----------------------------------------------------------------------------------
 
 
-def cached(cache: Path, name: str, files: Path, commit: str, ref: str = "main") -> Path:
-    """Put a checkpoint's files into the cache as a download of that commit does: its snapshot."""
-    repository = cache / f"models--{name.replace('/', '--')}"
+def cached(
+    cache: Path, name: str, files: Path, commit: str, ref: str = "main", kind: str = "models"
+) -> Path:
+    """Put files of the Hub into the cache as a download of that commit does: its snapshot."""
+    repository = cache / f"{kind}--{name.replace('/', '--')}"
     snapshot = repository / "snapshots" / commit
     for folder in (snapshot, repository / "blobs", repository / "refs"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -360,7 +360,6 @@ def test_a_family_trains_its_branches_in_one_way_or_in_both() -> None:
     assert read.sft is not None
     assert read.rl is not None
     assert (read.rl.group_size, read.rl.rollout.top_p) == (16, 0.95)
-    assert read.rl.surrogate == "policy_gradient"
 
     del family["sft"]
     assert validated(Scale, content, "scale.yaml").families["adding"].sft is None
@@ -473,6 +472,10 @@ def test_training_without_a_margin_is_written_as_it_was_before_there_were_margin
     assert set(sft.model_dump()) == set(Sft.model_fields) - later
     # as it came out then: finished trainings keep their fingerprints, and are not run again
     assert fingerprint(sft) == "2aa8a32b889f15ef"
+
+
+def test_reinforcement_learning_has_the_fingerprint_it_had_with_a_choice_of_surrogates() -> None:
+    assert fingerprint(Rl.model_validate(RL)) == "d6b4a6f9c7e48e88"
 
 
 def test_a_margin_is_part_of_what_is_written() -> None:

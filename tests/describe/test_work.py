@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -27,7 +28,7 @@ from compute_aligned.method.strategies import SingleSample
 from compute_aligned.models import loading
 from compute_aligned.models.log_probs import token_log_probs
 from compute_aligned.models.size import ModelSize, parameters
-from compute_aligned.models.tokens import collate
+from compute_aligned.models.tokens import collate, encode
 from compute_aligned.prepare.problems import raw_problems
 from compute_aligned.train import experience, rl
 from compute_aligned.train.optimisation import batch_indices
@@ -164,7 +165,7 @@ def test_without_a_kl_term_there_is_no_reference() -> None:
 
 def test_a_real_run_takes_no_more_passes_and_tokens_than_were_counted(tmp_path: Path) -> None:
     network, tokenizer = tiny.build()
-    tasks = experience.encode(tokenizer, tiny.problems(10), 3, 24, chat_template=False)
+    tasks = encode(tokenizer, tiny.problems(10), repeat(3), tiny.SHAPE)
     policy = rl.Policy(network, tokenizer, tiny.build()[0])
     calls = {"trained": 0, "reference": 0}
 

@@ -1,3 +1,4 @@
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compute_aligned.files.errors import InputError
+from compute_aligned.files.records import Problem
 from compute_aligned.models import loading, tokens
 
 DIGITS = list("0123456789*=")
@@ -101,10 +103,15 @@ def test_a_chat_template_is_applied_to_the_prompt_alone() -> None:
     assert tiny.encode_prompt(tokenizer, "12", chat_template=True) == plain
 
 
-def test_a_problem_too_long_for_the_model_is_named() -> None:
-    tokens.check_length("problem a", 24, 24)
-    with pytest.raises(InputError, match="problem a: prompt and completion take 25 tokens"):
-        tokens.check_length("problem a", 25, 24)
+def test_prompts_keep_room_for_their_completions_or_the_problem_is_named() -> None:
+    tokenizer = loading.build_tokenizer(tiny.SHAPE)
+    problems = [Problem(id=f"{n}", group=f"{n}", prompt="1" * n, answer="1") for n in (18, 20)]
+
+    tasks = tokens.encode(tokenizer, problems, [6, 4], tiny.SHAPE)
+
+    assert tasks == [(p, tiny.encode_prompt(tokenizer, p.prompt)) for p in problems]
+    with pytest.raises(InputError, match=r"problem 20: .* take 25 tokens, the model 24"):
+        tokens.encode(tokenizer, problems, repeat(5), tiny.SHAPE)
 
 
 def test_many_texts_at_once_are_encoded_as_each_alone() -> None:

@@ -182,7 +182,7 @@ def test_reinforcement_learning_on_math_is_that_of_the_paper(
         row = study.read_branch(name, branch)
         agrees(training, steps=steps, prompts_per_step=4, group_size=group, kl_weight=kl)
         agrees(training, learning_rate=1e-6, clip_norm=1.0, reward="answer")
-        agrees(training, success_estimate=estimate, surrogate="policy_gradient")
+        agrees(training, success_estimate=estimate)
         agrees(training, advantage_limit=None, gradient_temperature="plain", weight_decay=0.01)
         assert training.rollout == Decoding(temperature=0.8, top_p=0.95, max_new_tokens=tokens)
         if row.role != "control":
@@ -267,7 +267,7 @@ def test_unconditional_proteins_start_from_the_pretrained_model() -> None:
         agrees(training, steps=300, prompts_per_step=4, group_size=32, learning_rate=1e-5)
         agrees(training, kl_weight=0.3, advantage_limit=5.0, success_estimate="history_quantile")
         agrees(training, reward="protein_unconditional", all_wrong_penalty=0.0)
-        agrees(training, surrogate="policy_gradient", gradient_temperature="plain")
+        agrees(training, gradient_temperature="plain")
         assert training.rollout == Decoding(temperature=1.2, top_k=50, max_new_tokens=64)
     agrees(family.sampling, num_samples=512, temperature=1.2, top_k=50, top_p=1.0)
     assert family.sampling.max_new_tokens == 64
@@ -288,7 +288,7 @@ def test_conditional_proteins_are_warmed_up_and_trained_as_in_the_paper() -> Non
         agrees(training, steps=300, group_size=25, learning_rate=2e-6, kl_weight=0.05)
         agrees(training, advantage_limit=5.0, success_estimate="group_quantile")
         agrees(training, reward="protein_conditional", all_wrong_penalty=0.0)
-        agrees(training, surrogate="policy_gradient", gradient_temperature="plain")
+        agrees(training, gradient_temperature="plain")
         assert training.rollout == Decoding(temperature=1.3, max_new_tokens=32)
     agrees(family.sampling, num_samples=32, temperature=1.3, top_k=0, top_p=1.0)
     agrees(family.problems, train=2000, test=150)

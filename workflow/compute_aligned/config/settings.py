@@ -199,7 +199,6 @@ class Rl(Settings):
     ]
     all_wrong_penalty: NotNegative = 0.0
     advantage_limit: Positive | None = None
-    surrogate: Literal["policy_gradient", "clipped_ratio"] = "policy_gradient"
     gradient_temperature: Literal["plain", "sampling"] = "plain"
     kl_weight: NotNegative
     learning_rate: Positive

@@ -116,7 +116,7 @@ def texts_of(family: Family, raw: list[Problem] | None, seed: int) -> Texts:
         InputError: The source has too few problems, or one has no token or no room in the model.
 
     """
-    from compute_aligned.train.sft import encode
+    from compute_aligned.train.sft import encode_examples
 
     tokenizer = _tokenizer(family)
     if raw is None or tokenizer is None:
@@ -124,13 +124,7 @@ def texts_of(family: Family, raw: list[Problem] | None, seed: int) -> Texts:
         return Texts(longest - written, written, longest * BYTES_PER_TOKEN, measured=False)
     train = split_problems(raw, family.problems, seed)["train"]
     examined = train[:: -(-len(train) // EXAMINED)]
-    examples = encode(
-        tokenizer,
-        examined,
-        family.problems.target,
-        family.model.max_length,
-        family.model.chat_template,
-    )
+    examples = encode_examples(tokenizer, examined, family.problems.target, family.model)
     count = len(examined)
     return Texts(
         prompt=sum(len(prompt) for prompt, _ in examples) / count,
