@@ -115,8 +115,8 @@ def section(study: Study, reference: Path) -> str:
         claims = pd.read_csv(reference / "claims.csv")
         rows = [_verdict(of_claim, study) for _, of_claim in claims.groupby("claim", sort=False)]
         parts = [
-            f"**What holds of the paper's claims (scale {study.scale}).** {RULE} The paper's is not "
-            "from this run. Clear after Holm: with 5% for any false statement among all claims "
+            f"**What holds of the paper's claims (scale {study.scale}).** {RULE} The paper's is "
+            "not from this run. Clear after Holm: with 5% for any false statement among all claims "
             "that are judged.",
             pd.DataFrame(rows).to_markdown(index=False),
         ]
@@ -135,7 +135,9 @@ def _verdict(rows: pd.DataFrame, study: Study) -> dict[str, str]:
     if judged := [row for row in shown if row["role"] == "contrast"]:
         shown = [judged[conclude([*map(_judgement, judged)]).deciding]]
         counts = Counter(row["verdict"] for row in judged)
-        support = "<br>" + ", ".join(f"{count} {each}" for each, count in counts.items())
+        against = counts[Verdict.CONTRADICTED]
+        support = f"<br>{counts[Verdict.REPRODUCED]} of {len(judged)} hold"
+        support += f", {against} contradicted" if against else ""
         if verdict in STATEMENTS:
             clear = shown[0]["claim_p_holm"] < ERROR_RATE
             support += f"<br>{'' if clear else 'not '}clear after Holm"
