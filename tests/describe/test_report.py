@@ -2,10 +2,7 @@ from pathlib import Path
 
 import pytest
 from runs import copy_repository, snakemake
-from typer.testing import CliRunner
 
-from compute_aligned.__main__ import app
-from compute_aligned.config import study
 from compute_aligned.describe import report
 from compute_aligned.files.errors import InputError
 
@@ -45,23 +42,3 @@ def test_what_snakemake_says_against_it_is_passed_on(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="outptu"):
         report.build("smoke", folder)
-
-
-def test_the_verb_takes_the_scale_of_the_configuration_unless_another_is_given(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked = []
-    monkeypatch.setattr(report, "build", lambda scale, root: asked.append((scale, root)))
-
-    for arguments in ([], ["--scale", "smoke"]):
-        done = CliRunner().invoke(app, ["report", *arguments])
-        assert done.exit_code == 0, done.output
-
-    assert asked == [("laptop", study.ROOT), ("smoke", study.ROOT)]
-
-
-def test_an_unknown_scale_is_an_error_before_anything_is_looked_at() -> None:
-    done = CliRunner().invoke(app, ["report", "--scale", "laptpo"])
-
-    assert isinstance(done.exception, InputError)
-    assert "did you mean 'laptop'" in str(done.exception)

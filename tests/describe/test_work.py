@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from compute_aligned.config import study
 from compute_aligned.config.models import ScratchModel
 from compute_aligned.config.settings import Decoding, Duration, Rl, Sft
-from compute_aligned.describe.lengths import Texts, texts_of
+from compute_aligned.config.study import read_study
+from compute_aligned.describe.lengths import Texts, problems_at_hand, texts_of
 from compute_aligned.describe.work import (
     NOTHING,
     Work,
@@ -28,12 +28,12 @@ from compute_aligned.models import loading
 from compute_aligned.models.log_probs import token_log_probs
 from compute_aligned.models.size import ModelSize, parameters
 from compute_aligned.models.tokens import collate
-from compute_aligned.prepare.problems import raw_problems
 from compute_aligned.train import experience, rl
 from compute_aligned.train.optimisation import batch_indices
 
 TEXTS = Texts(prompt=6, completion=4, record=100, measured=True)
 MODEL = ModelSize(parameters=1000, item_size=4)
+FAMILY = read_study("smoke").experiment("sft_passn").settings
 SFT = Sft(
     learning_rate=0.1,
     hold=Duration(count=2, unit="epochs"),
@@ -92,16 +92,15 @@ def test_examples_are_counted_as_batches_have_them(steps: int, count: int, batch
 def test_a_real_training_has_the_steps_and_tokens_that_were_counted(
     splits: Path, warmup: Path
 ) -> None:
-    family = study.read_family("smoke", "sft_passn")
-    model = ModelSize(parameters(family.model), 4)
-    raw = raw_problems(study.read_source("smoke", "products"))[0]
-    texts = texts_of(family, raw, seed=0)
+    model = ModelSize(parameters(FAMILY.model), 4)
+    raw = problems_at_hand(read_study("smoke"), "products", Path("/nowhere"))
+    texts = texts_of(FAMILY, raw, seed=0)
 
-    work = sft_work(family.warmup, family.problems.train, texts, model)
+    work = sft_work(FAMILY.warmup, FAMILY.problems.train, texts, model)
 
     recorded = pq.read_table(warmup / "steps.parquet")
     learnt = sum(recorded["tokens"].to_pylist())
-    seen = work.steps * family.warmup.batch_size
+    seen = work.steps * FAMILY.warmup.batch_size
     prompt = len(read_problems(splits / "train.jsonl")[0].prompt)
     assert work.steps == len(recorded)
     assert work.training_tokens == pytest.approx(learnt + seen * prompt)
@@ -193,8 +192,7 @@ def test_a_real_run_takes_no_more_passes_and_tokens_than_were_counted(tmp_path: 
 
 
 def test_every_model_samples_every_test_problem() -> None:
-    family = study.read_family("smoke", "sft_passn")
-    work = sampling_work(family, 6, TEXTS, MODEL, "vllm")
+    work = sampling_work(FAMILY, 6, TEXTS, MODEL, "vllm")
 
     assert work.samples == 6 * 20 * 8
     assert work.sampled_tokens == 4 * work.samples
@@ -204,8 +202,7 @@ def test_every_model_samples_every_test_problem() -> None:
 
 
 def test_transformers_samples_a_block_of_problems_a_pass() -> None:
-    family = study.read_family("smoke", "sft_passn")
-    work = sampling_work(family, 6, TEXTS, MODEL, "transformers")
+    work = sampling_work(FAMILY, 6, TEXTS, MODEL, "transformers")
 
     assert work.passes == pytest.approx(6 * (20 / 5) * 6 / 3)  # models, blocks, positions
 
