@@ -28,8 +28,6 @@ checks.check_claims(read_study("smoke"))
 print(*(name for name in ("matplotlib", "torch") if name in sys.modules))
 """
 
-# --- before a run -----------------------------------------------------------------------------
-
 
 def test_a_right_configuration_passes(tmp_path: Path) -> None:
     study = read_study("tiny", write(tmp_path / "config"))
@@ -100,9 +98,6 @@ def test_snakemake_ends_with_the_message_on_an_unknown_key(tmp_path: Path) -> No
     assert "Traceback" not in shown
 
 
-# --- schemas ----------------------------------------------------------------------------------
-
-
 def test_the_committed_schemas_are_what_the_verb_writes(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["schemas", "--out", str(tmp_path)])
     assert done.exit_code == 0, done.output
@@ -133,9 +128,6 @@ def test_the_rows_of_the_sheets_meet_their_schemas(name: str) -> None:
         content = dict(zip(header.split("\t"), line.split("\t"), strict=True))
         numbers = {"budget": int(content["budget"])} if "budget" in content else {}
         jsonschema.validate(content | numbers, schema)
-
-
-# --- the README of config/ --------------------------------------------------------------------
 
 
 def all_settings(base: type[Settings] = Settings) -> list[type[Settings]]:

@@ -28,9 +28,6 @@ def test_every_claim_of_the_paper_is_there() -> None:
     assert {f"C{i}" for i in range(1, 12)} == numbers
 
 
-# --- what a scale runs ------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("scale", "cells", "runs"),
     [
@@ -80,8 +77,6 @@ def test_verdicts_depend_on_the_rows_and_on_what_branches_are_called(tmp_path: P
 
     assert len({claims.claims_fingerprint(study) for study in studies}) == 3
 
-
-# --- mistakes ---------------------------------------------------------------------------------
 
 CONTRAST = "C1a\tcontrast\tsft_passn\tpassn_n4\tce\tpass@k\t64\tabove\t-"
 OTHER = "MajorityVote(n=8, k=2)"  # a metric that no family computes

@@ -11,9 +11,6 @@ from compute_aligned.files.errors import InputError
 TINY = Path("scales") / "tiny.yaml"
 
 
-# --- the run ----------------------------------------------------------------------------------
-
-
 def test_values_of_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
     folder = write(tmp_path / "config")
 
@@ -47,9 +44,6 @@ def test_a_mistake_on_the_command_line_is_told_from_one_in_the_file(
     assert of_command.value.problem == of_file.value.problem == problem
 
 
-# --- scales -----------------------------------------------------------------------------------
-
-
 def test_an_unknown_scale_is_named_with_those_there_are(tmp_path: Path) -> None:
     folder = write(tmp_path / "config")
     with pytest.raises(InputError) as caught:
@@ -66,8 +60,6 @@ def test_a_broken_scale_file_is_named_with_its_line(tmp_path: Path) -> None:
 
     assert error_of(folder).where == f"{folder / TINY}:3"
 
-
-# --- branches ---------------------------------------------------------------------------------
 
 PASSN = ": adding passn_n4"
 
@@ -116,9 +108,6 @@ def test_a_sheet_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     (folder / "branches.tsv").unlink()
 
     assert error_of(folder).problem == "the file is missing"
-
-
-# --- items ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -33,14 +33,13 @@ def test_a_right_scale_is_read() -> None:
 @pytest.mark.parametrize(
     ("place", "near"),
     [
-        ("engin", "engine"),
-        (OF_FAMILY + "seed", "seeds"),
-        (OF_FAMILY + "problems.tset", "test"),
-        (OF_FAMILY + "model.hiden_size", "hidden_size"),
-        (OF_FAMILY + "warmup.lerning_rate", "learning_rate"),
-        (OF_FAMILY + "sft.decays", "decay"),
+        *(("engin", "engine"), ("sources.numbers.hihg", "high"), (OF_FAMILY + "seed", "seeds")),
+        *((OF_FAMILY + "problems.tset", "test"), (OF_FAMILY + "model.hiden_size", "hidden_size")),
+        *(
+            (OF_FAMILY + "warmup.lerning_rate", "learning_rate"),
+            (OF_FAMILY + "sft.decays", "decay"),
+        ),
         (OF_FAMILY + "sampling.temprature", "temperature"),
-        ("sources.numbers.hihg", "high"),
     ],
 )
 def test_a_misspelt_key_is_named_wherever_it_is(place: str, near: str) -> None:

@@ -61,9 +61,6 @@ def test_all_training_problems_may_be_asked_for_and_shared_with_reinforcement_le
     assert Problems(source="numbers", train=9, test=1, rl=4).for_rl == 4
 
 
-# --- training -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("length", ["480", 480, "4 epoch", "-3 steps", "3.5 epochs", None, [3]])
 def test_a_length_without_its_unit_is_an_error_that_shows_how(length: Any) -> None:
     problem = problem_at(OF_FAMILY + "sft.hold", length)
@@ -86,9 +83,6 @@ def test_right_answers_are_counted_where_there_are_some(counted: dict) -> None:
 
     assert "count right answers, and with reward protein_uncond" in problem_of(Rl, proteins)
     assert Rl.model_validate(RL | counted).reward == "answer"
-
-
-# --- fingerprints -------------------------------------------------------------------------------
 
 
 def test_training_without_a_margin_is_written_as_it_was_before_there_were_margins() -> None:
@@ -114,9 +108,6 @@ def test_shards_do_not_count_among_what_samples_depend_on() -> None:
 
     assert sampling.shards == 1
     assert fingerprint(sampling.model_copy(update={"shards": 8})) == fingerprint(sampling)
-
-
-# --- budgets ------------------------------------------------------------------------------------
 
 
 @given(st.integers(1, 5000))

@@ -93,9 +93,6 @@ def test_one_prompt_with_rewards_is_a_pool_of_samples(
     assert replace(adding, settings=settings).is_pool == pool
 
 
-# --- how branches are trained -----------------------------------------------------------------
-
-
 def test_overrides_are_laid_over_the_training_of_their_branch_alone(tmp_path: Path) -> None:
     changed = replaced(BRANCHES, "strategy\t-", "strategy\tclip_norm=2.0")
     adding = read_study("tiny", write(tmp_path / "config", branches=changed)).experiment("adding")

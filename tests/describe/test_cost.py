@@ -56,9 +56,6 @@ def costs(tmp_path: Path) -> Callable[..., dict[tuple[str, str], Cost]]:
     return of
 
 
-# --- the estimate -----------------------------------------------------------------------------
-
-
 def test_seconds_are_linear_in_what_jobs_do_and_add_up(costs: Callable) -> None:
     found = costs()
     whole = found[TOTAL, TOTAL]
@@ -92,9 +89,6 @@ def test_a_slower_machine_takes_longer(costs: Callable, constant: str) -> None:
     one, two = (each[TOTAL, TOTAL].cpu_seconds for each in (costs(), slower))
 
     assert one < two < 2 * one
-
-
-# --- against what jobs took -------------------------------------------------------------------
 
 
 def test_finished_jobs_are_compared_and_no_others(costs: Callable, benchmark: Callable) -> None:

@@ -20,8 +20,6 @@ from compute_aligned.files.errors import InputError
 JOB = Job("train_sft", "sft_passn", "sft_passn/ce/seed0")
 MEBIBYTE = 2**20
 
-# --- benchmark files --------------------------------------------------------------------------
-
 
 def readings(monkeypatch: pytest.MonkeyPatch, count: int) -> list[float]:
     """When Snakemake's own timer reads, by a clock that stands still between readings."""
@@ -86,9 +84,6 @@ def test_a_broken_benchmark_file_is_named(benchmark: Callable, text: str) -> Non
 
     with pytest.raises(InputError, match=r"seed0.tsv: it is no benchmark file of Snakemake"):
         read_benchmark(path)
-
-
-# --- the files of a run -----------------------------------------------------------------------
 
 
 def recorded(root: Path, content: object) -> Finished:

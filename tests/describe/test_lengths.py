@@ -28,8 +28,6 @@ LAPTOP = read_study("laptop")
 PRODUCTS = problems_at_hand(LAPTOP, "products", NOWHERE)
 assert PRODUCTS is not None
 
-# --- splits -----------------------------------------------------------------------------------
-
 
 def wanted(**changes: Any) -> Problems:
     return Problems(**{"source": "data", "train": "all", "test": 4, "validation": 3, **changes})
@@ -67,9 +65,6 @@ def test_before_the_problems_are_fetched_all_is_at_most_what_the_source_says() -
     with pytest.raises(InputError, match="how many there are is not known") as caught:
         split_sizes(wanted(), HUB.model_copy(update={"size": None}), None, seed=0)
     assert "size" in caught.value.remedy
-
-
-# --- texts ------------------------------------------------------------------------------------
 
 
 def changed(**changes: Any) -> Family:

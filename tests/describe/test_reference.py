@@ -27,9 +27,6 @@ def verdicts(text: str) -> list[dict[str, str]]:
     return [row for row in found if row["Verdict"] != "**holds by algebra**"]
 
 
-# --- as it is committed -----------------------------------------------------------------------
-
-
 def test_the_readme_says_what_the_reference_run_found() -> None:
     assert quoted(README, section(LAPTOP, REFERENCE)) == README
     assert "Pass@16" in README.partition(START)[2].partition(END)[0]
@@ -49,9 +46,6 @@ def test_the_page_of_the_reference_run_names_every_file_with_its_title() -> None
     assert text == contents(LAPTOP, REFERENCE)
     assert "| [figure1](figures/figure1.png) | Gain in pass@k of Pass@N" in text
     assert set(links(text)) == {p for p in there if not p.endswith(".json")} - {"README.md"}
-
-
-# --- what is quoted ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("committed", [True, False], ids=["a whole run", "three claims"])
@@ -86,9 +80,6 @@ def test_what_holds_by_algebra_is_quoted_with_its_size(tmp_path: Path) -> None:
 def test_a_readme_without_its_markers_is_not_guessed_at() -> None:
     with pytest.raises(InputError, match="markers"):
         quoted("no markers here", "text")
-
-
-# --- publishing -------------------------------------------------------------------------------
 
 
 def finished(root: Path, scale: str) -> None:

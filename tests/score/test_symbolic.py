@@ -19,7 +19,6 @@ from compute_aligned.score.symbolic import SymbolicMatch
 # Parsing is quick and the comparison with a plain number is a factorial that never ends.
 HOSTILE = r"(10^9)!"
 
-# --- symbolic equality -----------------------------------------------------------------------
 
 ACCEPTED_BY_SYMBOLIC_ONLY = [
     *((r"5\text{ cm}", "5"), (r"864 \mbox{ inches}^2", "864"), (r"90^\circ", "90")),
