@@ -101,7 +101,6 @@ def test_a_family_trains_its_branches_in_one_way_or_in_both() -> None:
     assert both.sft is not None
     assert both.rl is not None
     assert (both.rl.group_size, both.rl.rollout.top_p) == (16, 0.95)
-    assert both.rl.surrogate == "policy_gradient"
     assert family_with(rl=RL, problems__rl=50, sft=None).sft is None
 
 

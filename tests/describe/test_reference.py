@@ -61,7 +61,7 @@ def test_the_verdicts_read_as_in_the_table_that_the_run_has_made(
     shown = verdicts(section(LAPTOP, tmp_path))
 
     assert shown == [{name: row[name] for name in shown[0]} for row in made]
-    assert len(shown) == (19 if committed else 2)
+    assert len(shown) == len(made) > (10 if committed else 1)
 
 
 def test_what_holds_by_algebra_is_quoted_with_its_size(tmp_path: Path) -> None:
