@@ -129,7 +129,7 @@ def section(study: Study, reference: Path) -> str:
 
 def _verdict(rows: pd.DataFrame, study: Study) -> dict[str, str]:
     """The verdict on a claim and the contrast that it hangs on, from its rows in ``claims.csv``."""
-    shown = rows.to_dict("records")
+    shown: list[Any] = rows.to_dict("records")
     verdict = str(shown[0]["claim_verdict"])
     support = ""
     if judged := [row for row in shown if row["role"] == "contrast"]:
