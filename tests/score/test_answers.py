@@ -12,8 +12,6 @@ from compute_aligned.score.answers import (
     normalise_answer,
 )
 
-# --- votes and grades ------------------------------------------------------------------------
-
 
 def test_votes_group_by_normalised_text_under_the_papers_grader() -> None:
     answers = [r"\dfrac{1}{2}", "0.5", None, r"$\frac{1}{2}$", "1/2", " 0.5"]

@@ -217,6 +217,3 @@ class Rl(Settings):
                 f"{self.reward} there are none"
             )
         return self
-
-
-# --- a family, a scale, the run -------------------------------------------------------------
