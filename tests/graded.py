@@ -1,12 +1,21 @@
-"""Files of graded samples as a run leaves them, from what matters of each model and problem."""
+"""Items, and files of graded samples as a run leaves them, by what matters of each problem."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from compute_aligned.config.study import Item, read_study
 from compute_aligned.files.records import PROTEIN_SCORES, SCORES, write_table
 
 Answers = Sequence[tuple[str | None, bool]]  # votes, each with whether it is right
+
+
+def item_of(name: str, *branches: str) -> Item:
+    """An item at the smoke scale, with some of its branches if any are named."""
+    item = read_study("smoke").item(name)
+    row = item.row.model_copy(update={"branches": branches or item.row.branches})
+    return replace(item, row=row)
 
 
 def votes(*texts: str | None) -> Answers:

@@ -1,20 +1,18 @@
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from graded import item_of
 from markdown_cells import tables_of
 
-from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import RL_STEPS, STEPS, write_table
 from compute_aligned.paper import activity
 from compute_aligned.paper.activity import phases, read_steps, significant
 
 BRANCHES = ("ce", "majority_n64_k26")
-WHOLE = read_study("smoke").item("table_activity_sft_majority")
-ITEM = replace(WHOLE, row=WHOLE.row.model_copy(update={"branches": BRANCHES}))
+ITEM = item_of("table_activity_sft_majority", *BRANCHES)
 SCHEMAS = dict.fromkeys(BRANCHES, STEPS)
 
 

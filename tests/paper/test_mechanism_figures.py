@@ -1,20 +1,17 @@
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from graded import sevens, write_answers
+from graded import item_of, sevens, write_answers
 from matplotlib.colors import to_rgba
 
-from compute_aligned.config.study import read_study
 from compute_aligned.paper import style
 from compute_aligned.paper.mechanism import FEWEST, changes, read_halves
 from compute_aligned.paper.mechanism_figures import mechanism
 
 # problems of three kinds, by their right samples of 8
 RIGHT = {"ce": [0, 4, 8], "majority_n8_k3": [0, 6, 7], "majority_n16_k4": [1, 6, 6]}
-WHOLE = read_study("smoke").item("figure_majority_mechanism")
-ITEM = replace(WHOLE, row=WHOLE.row.model_copy(update={"branches": tuple(RIGHT)}))
+ITEM = item_of("figure_majority_mechanism", *RIGHT)
 OTHERS = list(RIGHT)[1:]
 LABELS = ["Majority, 3 of 8", "Majority, 4 of 16"]
 
