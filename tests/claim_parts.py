@@ -1,5 +1,6 @@
 """Claims for tests: their rows, effects with a known error, and a review of three of them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,23 +9,16 @@ from compute_aligned.claims.evidence import Ratios
 from compute_aligned.claims.review import Reviewed, review
 from compute_aligned.config.claims import Claim
 from compute_aligned.config.sheets import ClaimRow, ContrastRow
+from compute_aligned.config.study import read_study
 from compute_aligned.method.confidence import Confidence
 from compute_aligned.method.intervals import Interval
+from compute_aligned.paper.reported import read_reported
 
 
 def row(**cells: Any) -> ContrastRow:
     """A contrast of the sheet, Pass@4 over cross-entropy at k = 64 unless said otherwise."""
-    usual = {
-        "claim": "C1a",
-        "role": "contrast",
-        "family": "sft_passn",
-        "branch": "passn_n4",
-        "against": "ce",
-        "metric": "pass@k",
-        "budget": 64,
-        "direction": "above",
-        "rival": "-",
-    }
+    usual = {"claim": "C1a", "role": "contrast", "family": "sft_passn", "branch": "passn_n4"}
+    usual |= {"against": "ce", "metric": "pass@k", "budget": 64, "direction": "above", "rival": "-"}
     return ContrastRow.model_validate(usual | cells)
 
 
@@ -35,16 +29,9 @@ def claim(*rows: ContrastRow, reported: str = "sft_passn", paper_problems: str =
 
 def effect(estimate: float, standard_error: float = 1.0, seeds: int = 3) -> Confidence:
     """An effect with a normal error: its 95% interval ends 1.96 standard errors away."""
-    return Confidence(
-        estimate=estimate,
-        problem_errors=np.zeros(1),
-        seed_scale=standard_error,
-        freedom=np.inf,
-        standard_error=standard_error,
-        num_seeds=seeds,
-        num_problems=500,
-        sources="problems+seeds",
-    )
+    size = {"num_seeds": seeds, "num_problems": 500, "sources": "problems+seeds"}
+    errors = {"problem_errors": np.zeros(1), "seed_scale": standard_error, "freedom": np.inf}
+    return Confidence(estimate=estimate, standard_error=standard_error, **errors, **size)
 
 
 # --- a review -----------------------------------------------------------------------------------
@@ -55,13 +42,20 @@ CONTROLS = [
     for branch in ("passn_n4", "passn_n16")
 ]
 SIZES = dict(zip([*PASSN, *CONTROLS], (2.5, 6.0, 11.0, -3.0, 9.0), strict=True))
-RHO = row(
-    claim="C11", role="algebra", family="sft_majority", branch="ce", against="-", metric="rho",
-    budget=8, direction="-",
-)  # fmt: skip
-ABSENT = row(claim="C5a", family="protein_unconditional", branch="bon_n2",
-    against="4", metric="expected_max@k", budget=1)  # fmt: skip
+ALGEBRA = {"role": "algebra", "against": "-", "metric": "rho", "direction": "-"}
+RHO = row(claim="C11", family="sft_majority", branch="ce", budget=8, **ALGEBRA)
+PROTEINS = {"family": "protein_unconditional", "branch": "bon_n2", "metric": "expected_max@k"}
+ABSENT = row(claim="C5a", against="4", budget=1, **PROTEINS)
 MEAN = Interval(1.24, 1.2, 1.3, 0.02, 3, 81, "problems+seeds")
+
+
+def judged(
+    claims: Sequence[Claim],
+    effects: Mapping[ContrastRow, Confidence] | None = None,
+    ratios: Mapping[ContrastRow, Ratios] | None = None,
+) -> list[Reviewed]:
+    """The claims, judged on these effects beside the paper's own."""
+    return review(read_study("smoke"), claims, read_reported(), effects or {}, ratios or {})
 
 
 def reviewed(seeds: int = 3) -> list[Reviewed]:
@@ -72,4 +66,4 @@ def reviewed(seeds: int = 3) -> list[Reviewed]:
         claim(RHO, reported="-", paper_problems="-"),
     ]
     effects = {row: effect(size, seeds=seeds) for row, size in SIZES.items()}
-    return review(claims, effects, {RHO: Ratios(MEAN, 1.1, 0.25)})
+    return judged(claims, effects, {RHO: Ratios(MEAN, 1.1, 0.25)})

@@ -1,11 +1,10 @@
 import claim_parts
 import pytest
-from claim_parts import ABSENT, CONTROLS, PASSN, RHO, SIZES, reviewed
+from claim_parts import ABSENT, RHO, SIZES, judged, reviewed
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from compute_aligned.claims import figure as claim_figure
-from compute_aligned.claims.review import review
 from compute_aligned.config.claims import read_claims
 from compute_aligned.paper import style
 
@@ -30,7 +29,7 @@ def test_every_contrast_has_its_row_with_effect_interval_verdict_and_the_paper_b
     points = points_of(axes)
     effects = {y: x for x, y, marker in points if marker != "D"}
     papers = {y: x for x, y, marker in points if marker == "D"}
-    assert effects == {i + 1: SIZES[row] for i, row in enumerate([*PASSN, *CONTROLS])}
+    assert effects == {i + 1: SIZES[row] for i, row in enumerate(SIZES)}
     assert papers == pytest.approx({1: 4.0, 2: 6.4, 3: 7.8})
     bars = [line.get_xdata() for line in axes.get_lines() if len(line.get_xdata()) == 2]
     assert [pytest.approx([2.5 - 1.96, 2.5 + 1.96], abs=1e-3)] == [bars[1]]  # after the zero line
@@ -55,13 +54,13 @@ def test_what_was_not_run_is_named_and_has_no_panel() -> None:
 
 def test_a_run_without_any_claim_is_drawn_too() -> None:
     claims = [claim_parts.claim(ABSENT), claim_parts.claim(RHO)]
-    assert claim_figure.draw(review(claims, {}, {}), "smoke").axes == []
+    assert claim_figure.draw(judged(claims), "smoke").axes == []
 
 
 def test_the_words_of_the_project_s_own_claims_fit_beside_each_other() -> None:
     claims = list(read_claims().values())
     effects = {row: claim_parts.effect(1.0) for claim in claims for row in claim.rows}
-    figure = claim_figure.draw(review(claims, effects, {}), "laptop")
+    figure = claim_figure.draw(judged(claims, effects), "laptop")
     with style.context():
         renderer = FigureCanvasAgg(figure).get_renderer()
         for axes in figure.axes:
