@@ -5,9 +5,11 @@ from claim_parts import PROTEINS, judged
 
 from compute_aligned.claims.evidence import Ratios
 from compute_aligned.claims.review import PaperEffect, contrast_name, paper_effect
+from compute_aligned.config.claims import read_claims
 from compute_aligned.config.sheets import ContrastRow
 from compute_aligned.config.study import read_study
 from compute_aligned.method.verdicts import Verdict
+from compute_aligned.paper.matrix import own_column
 from compute_aligned.paper.reported import read_reported, reported_levels
 
 ROWS = claim_parts.PASSN
@@ -81,6 +83,10 @@ def test_what_holds_by_algebra_is_measured_and_not_judged(found: Ratios | None) 
         (ROWS[0], "Pass@4 − Cross-entropy, pass@64"),
         (CONTROL, "Pass@4 − Warm-up, pass@64"),
         (claim_parts.ABSENT, "Best-of-2 − 4, expected max@1"),
+        (
+            claim_parts.row(metric="MajorityVote(n=8, k=3)", budget=16),
+            "Pass@4 − Cross-entropy, under Majority 3 of 16",
+        ),
         (claim_parts.RHO, "Cross-entropy, rho at n = 8"),
         (claim_parts.row(branch="new", budget=1), "new − Cross-entropy, pass@1"),
         (
@@ -91,6 +97,27 @@ def test_what_holds_by_algebra_is_measured_and_not_judged(found: Ratios | None) 
 )
 def test_a_contrast_is_named_by_what_is_subtracted_from_what(row: ContrastRow, name: str) -> None:
     assert contrast_name(row, read_study("smoke").labels(row.family)) == name
+
+
+@pytest.mark.parametrize(
+    ("claim", "figure"),
+    [("C12a", "figure1"), ("C12b", "figure2"), ("C12c", "figure3"), ("C12d", "figure4")],
+)
+def test_the_thesis_is_about_each_model_of_a_figure_under_its_own_strategy_and_all_others(
+    claim: str, figure: str
+) -> None:
+    item = read_study("paper").item(figure)
+    rows = {branch: item.experiment.branch(branch).row for branch in item.row.branches}
+    own = {b: own_column(row.strategy) for b, row in rows.items() if row.role == "strategy"}
+    found = [
+        (row.branch, row.against, row.metric, row.budget, row.role, row.direction)
+        for row in read_claims()[claim].rows
+    ]
+    assert sorted(found) == sorted(
+        (branch, other, column.metric.name, column.k, "contrast", "above")
+        for branch, column in own.items()
+        for other in {*own, item.experiment.baseline} - {branch}
+    )
 
 
 # --- the paper's effects --------------------------------------------------------------------
