@@ -18,10 +18,6 @@ def points_of(axes: Axes) -> list[tuple[float, float, str]]:
     ]
 
 
-def words_of(axes: Axes) -> list[tuple[float, str]]:
-    return [(text.get_position()[1], text.get_text()) for text in axes.texts]
-
-
 def test_every_contrast_has_its_row_with_effect_interval_verdict_and_the_paper_beside_it() -> None:
     (axes,) = claim_figure.draw(reviewed(), "laptop").axes
 
@@ -29,11 +25,11 @@ def test_every_contrast_has_its_row_with_effect_interval_verdict_and_the_paper_b
     points = points_of(axes)
     effects = {y: x for x, y, marker in points if marker != "D"}
     papers = {y: x for x, y, marker in points if marker == "D"}
-    assert effects == {i + 1: SIZES[row] for i, row in enumerate(SIZES)}
+    assert effects == dict(enumerate(SIZES.values(), start=1))
     assert papers == pytest.approx({1: 4.0, 2: 6.4, 3: 7.8})
     bars = [line.get_xdata() for line in axes.get_lines() if len(line.get_xdata()) == 2]
     assert [pytest.approx([2.5 - 1.96, 2.5 + 1.96], abs=1e-3)] == [bars[1]]  # after the zero line
-    words = words_of(axes)
+    words = [(text.get_position()[1], text.get_text()) for text in axes.texts]
     assert (0, "reproduced") in words
     assert (1, "Pass@4 − Cross-entropy, pass@64") in words
     assert [word for y, word in words if y == 4] == ["Pass@4 − Warm-up, pass@64", "explains it"]
@@ -69,6 +65,9 @@ def test_the_words_of_the_project_s_own_claims_fit_beside_each_other() -> None:
             assert max(box.x1 for box, _ in boxes) < figure.bbox.x1
             too_long = [text for box, text in boxes if box.x0 < verdicts - 1 and box.x1 > verdicts]
             assert too_long == []
+            names = [text for text in axes.texts if text.get_fontweight() != "bold"]
+            before = [text.get_window_extent(renderer) for text in names[::2]]
+            assert max(box.x1 for box in before) < axes.bbox.x0
 
 
 def test_columns_are_cut_where_the_taller_is_least_tall() -> None:

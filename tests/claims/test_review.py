@@ -1,10 +1,10 @@
 import claim_parts
 import numpy as np
 import pytest
-from claim_parts import PROTEINS, judged
+from claim_parts import judged
 
 from compute_aligned.claims.evidence import Ratios
-from compute_aligned.claims.review import PaperEffect, contrast_name, paper_effect
+from compute_aligned.claims.review import contrast_name, paper_effect
 from compute_aligned.config.claims import read_claims
 from compute_aligned.config.sheets import ContrastRow
 from compute_aligned.config.study import read_study
@@ -22,9 +22,7 @@ def test_contrasts_and_controls_are_judged_apart_and_corrected_together() -> Non
     effects = {row: claim_parts.effect(size) for row, size in sizes.items()}
     (reviewed,) = judged([claim_parts.claim(*ROWS, CONTROL)], effects)
 
-    assert reviewed.conclusion is not None
     assert reviewed.conclusion.verdict == Verdict.REPRODUCED
-    assert reviewed.deciding is not None
     assert reviewed.deciding.row == ROWS[0]  # the least clear of the three
     (control,) = reviewed.controls
     assert control.judgement.verdict == Verdict.CONTRADICTED
@@ -41,9 +39,7 @@ def test_claims_are_corrected_for_claims_not_for_the_contrasts_that_they_consist
     effects = {row: claim_parts.effect(3) for row in ROWS} | {LATER: claim_parts.effect(0.0, 0.1)}
     one, other = judged([claim_parts.claim(*ROWS), claim_parts.claim(LATER)], effects)
 
-    assert one.conclusion is not None
     assert one.p_holm == pytest.approx(one.conclusion.p)  # the larger of two: times 1
-    assert other.conclusion is not None
     assert other.p_holm == pytest.approx(2 * other.conclusion.p)
 
 
@@ -60,7 +56,6 @@ def test_what_was_not_run_takes_no_part_in_the_correction() -> None:
     claims = [claim_parts.claim(*ROWS), claim_parts.claim(LATER)]
     one, other = judged(claims, {ROWS[0]: claim_parts.effect(3.0)})
 
-    assert one.conclusion is not None
     assert one.conclusion.verdict == Verdict.NOT_RUN
     assert [each.p_holm for each in one.contrasts[1:]] == [None, None]
     assert one.contrasts[0].p_holm == pytest.approx(one.contrasts[0].judgement.p)
@@ -77,22 +72,19 @@ def test_what_holds_by_algebra_is_measured_and_not_judged(found: Ratios | None) 
     assert (measured.row, measured.found) == (rho, found)
 
 
+VOTE, GAIN = "MajorityVote(n=8, k=3)", "aggregation_gain@k"
+
+
 @pytest.mark.parametrize(
     ("row", "name"),
     [
         (ROWS[0], "Pass@4 − Cross-entropy, pass@64"),
         (CONTROL, "Pass@4 − Warm-up, pass@64"),
         (claim_parts.ABSENT, "Best-of-2 − 4, expected max@1"),
-        (
-            claim_parts.row(metric="MajorityVote(n=8, k=3)", budget=16),
-            "Pass@4 − Cross-entropy, under Majority 3 of 16",
-        ),
+        (claim_parts.row(metric=VOTE, budget=16), "Pass@4 − Cross-entropy, under Majority 3 of 16"),
         (claim_parts.RHO, "Cross-entropy, rho at n = 8"),
         (claim_parts.row(branch="new", budget=1), "new − Cross-entropy, pass@1"),
-        (
-            claim_parts.row(metric="aggregation_gain@k", budget=8),
-            "Pass@4 − Cross-entropy, maj@8 − pass@1",
-        ),
+        (claim_parts.row(metric=GAIN, budget=8), "Pass@4 − Cross-entropy, maj@8 − pass@1"),
     ],
 )
 def test_a_contrast_is_named_by_what_is_subtracted_from_what(row: ContrastRow, name: str) -> None:
@@ -109,64 +101,59 @@ def test_the_thesis_is_about_each_model_of_a_figure_under_its_own_strategy_and_a
     item = read_study("paper").item(figure)
     rows = {branch: item.experiment.branch(branch).row for branch in item.row.branches}
     own = {b: own_column(row.strategy) for b, row in rows.items() if row.role == "strategy"}
-    found = [
-        (row.branch, row.against, row.metric, row.budget, row.role, row.direction)
-        for row in read_claims()[claim].rows
-    ]
-    assert sorted(found) == sorted(
-        (branch, other, column.metric.name, column.k, "contrast", "above")
+    expected = [
+        claim_parts.row(
+            claim=claim, family=item.row.family, branch=branch, against=other
+        ).model_copy(update={"metric": column.metric.name, "budget": column.k})
         for branch, column in own.items()
-        for other in {*own, item.experiment.baseline} - {branch}
-    )
+        for other in (item.experiment.baseline, *own)
+        if other != branch
+    ]
+    assert list(read_claims()[claim].rows) == expected
 
 
 # --- the paper's effects --------------------------------------------------------------------
 
 
-def papers(row: ContrastRow, reported: str, paper_problems: str = "500") -> PaperEffect | None:
-    claim = claim_parts.claim(row, reported=reported, paper_problems=paper_problems).row
-    return paper_effect(claim, row, reported_levels(read_reported(), claim.reported))
-
-
+TABLE_2 = ROWS[2]
 SWEEP = {"family": "sft_majority", "metric": "maj@k", "budget": 128}
 LARGEST = claim_parts.row(branch="majority_n64_k26", against="majority_n64_k16", **SWEEP)
-VOTING = {"family": "token_margin", "metric": "aggregation_gain@k"}
-BINOMIAL = 196 * np.sqrt((0.676 * 0.324 + 0.598 * 0.402) / 500)
+VOTING = claim_parts.row(family="token_margin", branch="pairwise", metric=GAIN)
+LOG = {"branch": "passn_n4_log", "against": "standard", "budget": 1}
 
 
 @pytest.mark.parametrize(
-    ("row", "reported", "problems", "effect", "error"),
+    ("row", "reported", "problems", "values", "error"),
     [
-        (ROWS[2], "sft_passn", "500", 67.6 - 59.8, pytest.approx(BINOMIAL, rel=1e-4)),  # Table 2
-        (ROWS[2], "sft_passn", "-", 67.6 - 59.8, None),
+        (TABLE_2, "sft_passn", "500", (67.6, 59.8), np.sqrt(0.676 * 0.324 + 0.598 * 0.402)),
+        (TABLE_2, "sft_passn", "-", (67.6, 59.8), None),
         # both of the paper's metrics make the gain of voting
-        (
-            claim_parts.row(branch="pairwise", **VOTING),
-            *("token_margin", "500", (18.2 - 12.47) - (16.2 - 12.9), None),
-        ),
+        (VOTING, "token_margin", "500", (18.2 - 12.47, 16.2 - 12.9), None),
         # a printed value comes before that of a curve, which has 8.27
-        (
-            claim_parts.row(family="rl_passn", branch="passn_n4_log", against="standard", budget=1),
-            *("rl_passn", "-", 8.8 - 8.3, None),
-        ),
+        (claim_parts.row(family="rl_passn", **LOG), "rl_passn", "-", (8.8, 8.3), None),
         # rewards and fixed levels have an effect but no binomial error
-        (claim_parts.row(against="4", budget=1, **PROTEINS), PROTEINS["family"], "500", 3.97, None),
+        (claim_parts.ABSENT, "protein_unconditional", "500", (7.97, 4), None),
+        # a curve of another family counts where the claim names it
+        (LARGEST, "sft_majority majority_sweep", "-", (24.79, 22.9), None),
+        (LARGEST, "sft_majority", "-", None, None),
     ],
 )
-def test_the_paper_s_effect_is_the_difference_of_its_printed_values(
-    row: ContrastRow, reported: str, problems: str, effect: float, error: object
+def test_the_paper_s_effect_is_the_difference_of_its_values(
+    row: ContrastRow,
+    reported: str,
+    problems: str,
+    values: tuple[float, float] | None,
+    error: float | None,
 ) -> None:
-    found = papers(row, reported, problems)
-    assert found is not None
-    assert found.effect == pytest.approx(effect)
-    assert found.error == error
+    claim = claim_parts.claim(row, reported=reported, paper_problems=problems).row
+    found = paper_effect(claim, row, reported_levels(read_reported(), claim.reported))
 
-
-def test_a_curve_of_another_family_counts_where_the_claim_names_it() -> None:
-    found = papers(LARGEST, "sft_majority majority_sweep")
-    assert found is not None
-    assert found.effect == pytest.approx(24.79 - 22.9)
-    assert papers(LARGEST, "sft_majority") is None
+    if values is None:
+        assert found is None
+    else:
+        assert found.effect == pytest.approx(values[0] - values[1])
+        expected = error and pytest.approx(196 / np.sqrt(500) * error, rel=1e-4)
+        assert found.error == expected
 
 
 def test_the_most_that_the_error_can_be_is_more_than_that_of_any_paired_shares() -> None:
@@ -178,6 +165,4 @@ def test_the_most_that_the_error_can_be_is_more_than_that_of_any_paired_shares()
         levels = {(b, "pass@k", 64): v for b, v in zip(("passn_n4", "ce"), means, strict=True)}
         effect = paper_effect(claim_parts.claim(*ROWS).row, ROWS[0], levels)
         paired = 196 * (both[0] - both[1]).std() / np.sqrt(500)
-        assert effect is not None
-        assert effect.error is not None
         assert effect.error > paired
