@@ -1,6 +1,7 @@
 """The alignment matrix: its columns, its cells against hand-made values, its table and figure."""
 
 from io import StringIO
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,8 @@ from html_cells import tables_of
 from markdown_cells import rows_of
 from matplotlib.patches import Rectangle
 
-from compute_aligned.files.records import OUTCOMES, write_table
 from compute_aligned.method.estimators import k_of_n, pass_at_k
 from compute_aligned.paper import matrix, matrix_figures, matrix_tables
-from compute_aligned.paper.summary import read_outcomes
 from compute_aligned.score import scoring
 
 SAMPLES, SEEDS, PROBLEMS = 8, 2, 3
@@ -25,23 +24,20 @@ OWN = "Majority 3 of 8"
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+def outcomes() -> pd.DataFrame:
     """All wrong answers are alike; problem and seed i have i more right ones."""
-    folder = tmp_path_factory.mktemp("outcomes")
-    paths = [folder / f"{seed}" for seed in range(SEEDS)]
-    for seed, path in enumerate(paths):
-        rows = []
-        for branch, first in CORRECT.items():
-            for problem in range(PROBLEMS):
-                correct = [i < first + problem + seed for i in range(SAMPLES)]
-                rows.append(
-                    {"branch": branch, "problem": f"p{problem}", "num_samples": SAMPLES}
-                    | {"num_correct": sum(correct), "votes": [str(int(c)) for c in correct]}
-                    | {"correct": correct}
-                )
-        metrics = ITEM.experiment.settings.metrics
-        write_table(path, list(scoring.outcomes(rows, metrics)), OUTCOMES)
-    return read_outcomes(paths)
+    rows = []
+    for seed, problem, (branch, first) in product(range(SEEDS), range(PROBLEMS), CORRECT.items()):
+        correct = [i < first + problem + seed for i in range(SAMPLES)]
+        graded = {"branch": branch, "problem": f"p{problem}", "num_samples": SAMPLES}
+        graded |= {
+            "num_correct": sum(correct),
+            "votes": list(map(str, correct)),
+            "correct": correct,
+        }
+        measured = scoring.outcomes([graded], ITEM.experiment.settings.metrics)
+        rows += [row | {"seed": seed} for row in measured]
+    return pd.DataFrame(rows)
 
 
 def test_columns_are_usual_budgets_and_the_branches_own_out_of_what_was_measured() -> None:
@@ -56,18 +52,11 @@ def test_columns_are_usual_budgets_and_the_branches_own_out_of_what_was_measured
     ]
 
 
-@pytest.mark.parametrize(
-    ("strategy", "name", "k"),
-    [
-        ("SingleSample()", "pass@k", 1),
-        ("PassAtN(n=4)", "pass@k", 4),
-        ("MajorityVote(n=8, k=3)", "MajorityVote(n=8, k=3)", 8),
-    ],
-)
-def test_a_branch_is_itself_in_one_column(strategy: str, name: str, k: int) -> None:
-    own = matrix.own_column(strategy)
-
-    assert (own.metric.name, own.k) == (name, k)
+def test_a_branch_is_itself_in_one_column() -> None:
+    strategies = ("SingleSample()", "PassAtN(n=4)", "MajorityVote(n=8, k=3)")
+    own = [matrix.own_column(strategy) for strategy in strategies]
+    found = [(column.metric.name, column.k) for column in own]
+    assert found == [("pass@k", 1), ("pass@k", 4), (strategies[2], 8)]
 
 
 def test_cells_are_gains_over_the_baseline_and_one_is_the_branch_s_own(
@@ -75,16 +64,10 @@ def test_cells_are_gains_over_the_baseline_and_one_is_the_branch_s_own(
 ) -> None:
     found = matrix.of_item(ITEM, outcomes).set_index(["branch", "column"])
 
-    rights = {
-        branch: [first + p + s for s in range(SEEDS) for p in range(PROBLEMS)]
-        for branch, first in CORRECT.items()
-    }
-    values = {
-        "pass@4": lambda right: pass_at_k(SAMPLES, right, 4),
-        OWN: lambda right: k_of_n(SAMPLES, right, 8, 3),
-    }
+    values = {"pass@4": lambda c: pass_at_k(SAMPLES, c, 4), OWN: lambda c: k_of_n(SAMPLES, c, 8, 3)}
     for column, value in values.items():
-        mean = {b: 100 * np.mean([value(right) for right in rights[b]]) for b in CORRECT}
+        shifts = [p + s for s in range(SEEDS) for p in range(PROBLEMS)]
+        mean = {b: 100 * np.mean([value(c + i) for i in shifts]) for b, c in CORRECT.items()}
         for branch in ("warmup", "majority_n8_k3"):
             gain = found.loc[(branch, column), "gain"]
             assert gain == pytest.approx(mean[branch] - mean["ce"])
@@ -120,11 +103,7 @@ def test_the_figure_frames_a_branch_s_own_strategy(outcomes: pd.DataFrame) -> No
     axes, bar = matrix_figures.alignment_matrix(ITEM, outcomes).axes
 
     (frame,) = (patch for patch in axes.patches if isinstance(patch, Rectangle))
-    column, row = (
-        labels[int(at)].get_text()
-        for labels, at in zip(
-            (axes.get_xticklabels(), axes.get_yticklabels()), frame.get_xy(), strict=True
-        )
-    )
-    assert (row, column) == ("Majority, 3 of 8", OWN)
+    column, row = map(int, frame.get_xy())
+    assert axes.get_xticklabels()[column].get_text() == OWN
+    assert axes.get_yticklabels()[row].get_text() == "Majority, 3 of 8"
     assert "percentage points" in bar.get_ylabel()

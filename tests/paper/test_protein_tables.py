@@ -73,26 +73,20 @@ def test_only_best_of_n_is_pushed_off_the_low_hill() -> None:
     assert push_on_share(rewards, shares, BestOfN(n=4), "raw", TRAINING) > 0.1
 
 
-def samples_of(shares: dict[str, list[float]], given: dict[str, float]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"problem": problem, "sample": sample, "share": share, "input_share": given[problem]}
-        for problem, drawn in shares.items()
-        for sample, share in enumerate(drawn)
-    )
-
-
 def test_measures_of_a_few_samples_by_hand() -> None:
-    frame = samples_of({"a": [0.2, 0.4, np.nan], "b": [0.5, 0.9, 0.7]}, {"a": 0.8, "b": 0.1})
+    shares, given = [0.2, 0.4, np.nan, 0.5, 0.9, 0.7], [0.8] * 3 + [0.1] * 3
+    frame = pd.DataFrame({"problem": [*"aaabbb"], "share": shares, "input_share": given})
 
     assert within_prompt_sd(frame) == pytest.approx((np.sqrt(0.02) + 0.2) / 2)
     assert invalid_share(frame) == pytest.approx(1 / 6)
-    expected = np.corrcoef([0.8, 0.8, 0.1, 0.1, 0.1], [0.2, 0.4, 0.5, 0.9, 0.7])[0, 1]
+    valid = [0, 1, 3, 4, 5]
+    expected = np.corrcoef(np.array(given)[valid], np.array(shares)[valid])[0, 1]
     assert input_correlation(frame) == pytest.approx(expected)
 
 
 def test_samples_are_cut_into_whole_groups_prompt_by_prompt() -> None:
-    drawn = {"a": [1.0, 2, 3, 4, 5], "b": [6.0, 7, 8, 9, 10]}
-    frame = samples_of(drawn, {"a": 0.0, "b": 0.0}).sample(frac=1, random_state=0)
+    columns = {"problem": [*"aaaaabbbbb"], "sample": [*range(5)] * 2, "share": range(1, 11)}
+    frame = pd.DataFrame(columns).sample(frac=1, random_state=0)
 
     assert in_groups(frame, "share", 2).tolist() == [[1, 2], [3, 4], [6, 7], [8, 9]]
     assert in_groups(frame, "share", 5).tolist() == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]
@@ -136,12 +130,12 @@ def test_a_row_a_model_has_means_over_seeds_with_t_intervals(scores: list[Path])
     assert [row["value_low"], row["value_high"]] == pytest.approx([low, high], rel=1e-4)
     assert row["seeds"] == 3
     heads, *rows = rows_of(rendered.md).values()
+    assert rows[2][0] == f"{means.mean():.2f} [{low:.2f}, {high:.2f}]"
     for model, cells in zip(SPREAD.models, rows, strict=True):
         assert cells[4:] == ["20.0 [20.0, 20.0]", "0.000 [0.000, 0.000]"]
         for cell, measure in zip(cells, heads, strict=True):
             value = tidy(rendered).loc[model, measure]["value"]
             assert float(cell.split(" [")[0]) == pytest.approx(value, abs=0.006)
-    assert rows_of(rendered.md)["Best-of-2"][0] == f"{means.mean():.2f} [{low:.2f}, {high:.2f}]"
 
 
 def test_the_push_is_that_of_the_warm_ups_samples_and_the_warm_up_has_none(
