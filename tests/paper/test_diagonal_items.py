@@ -19,22 +19,18 @@ FIGURES = [item_of("figure9"), item_of("figure10")]
 POOLS = {"a": [1.0, 2.0, 5.0, 3.0], "b": [5.0, 5.0, 1.0, 1.0], "c": [2.0] * 4}
 
 
-@pytest.fixture(scope="module")
-def votes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+@pytest.fixture
+def votes(tmp_path: Path) -> list[Path]:
     """Two seeds of eleven problems, from never to always right."""
-    answers = {
-        (m, f"{right:02d}"): sevens(right, of=10) for m in VOTES.models for right in range(11)
-    }
-    folder = tmp_path_factory.mktemp("votes")
-    return [write_answers(folder / f"{seed}", answers) for seed in range(2)]
+    answers = {(m, f"{n:02d}"): sevens(n, of=10) for m in VOTES.models for n in range(11)}
+    return [write_answers(tmp_path / f"votes{seed}", answers) for seed in range(2)]
 
 
-@pytest.fixture(scope="module")
-def rewards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+@pytest.fixture
+def rewards(tmp_path: Path) -> list[Path]:
     """Two seeds of three pools of four, one of them of equal rewards."""
     samples = {(m, p): {"rewards": pool} for m in REWARDS.models for p, pool in POOLS.items()}
-    folder = tmp_path_factory.mktemp("rewards")
-    return [write_proteins(folder / f"{seed}", samples) for seed in range(2)]
+    return [write_proteins(tmp_path / f"rewards{seed}", samples) for seed in range(2)]
 
 
 def test_the_table_of_votes_has_what_the_ratios_amount_to(votes: list[Path]) -> None:
@@ -62,18 +58,9 @@ def test_the_table_of_rewards_has_the_closed_form_of_its_pools(rewards: list[Pat
     assert median == mean.split(" [")[0]
     assert largest == "128.00"
     assert undefined == ["33.3%", "0.0%", "33.3%"]
-    assert "equal rewards are one outcome" in rendered.md
-
-
-def test_the_caption_says_what_is_algebra_and_what_is_left_out(
-    votes: list[Path], rewards: list[Path]
-) -> None:
-    for item, scores in zip(TABLES, (votes, rewards), strict=True):
-        rendered = table(item, scores)
-        for text in (rendered.md, rendered.tex):
-            assert "is algebra" in text
-            assert "rho is undefined" in text
-        assert "2 seeds" in rendered.md
+    for text in (rendered.md, rendered.tex):
+        for words in ("equal rewards are one", "2 seeds", "is algebra", "rho is undefined"):
+            assert words in text
 
 
 def test_a_model_without_any_ratio_has_dashes_and_a_panel_that_says_so(tmp_path: Path) -> None:
@@ -88,10 +75,8 @@ def test_a_model_without_any_ratio_has_dashes_and_a_panel_that_says_so(tmp_path:
 
     assert rows_of(table(item, some).md)["Warm-up"] == ["–"] * 3 + ["100.0%", "100.0%", "0.0%"]
     undefined, defined = drawn.axes
-    assert undefined.get_title(loc="left").split("\n") == [
-        "Warm-up",
-        "undefined: 100.0% (100.0% p = 0, 0.0% p = 1)",
-    ]
+    title = "Warm-up\nundefined: 100.0% (100.0% p = 0, 0.0% p = 1)"
+    assert undefined.get_title(loc="left") == title
     assert not defined.texts
     for axes in (undefined, *empty.axes):
         assert [text.get_text() for text in axes.texts] == ["none defined"]
