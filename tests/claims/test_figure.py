@@ -1,7 +1,6 @@
 import claim_parts
 import pytest
 from claim_parts import ABSENT, RHO, SIZES, judged, reviewed
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from compute_aligned.claims import figure as claim_figure
@@ -9,22 +8,15 @@ from compute_aligned.config.claims import read_claims
 from compute_aligned.paper import style
 
 
-def points_of(axes: Axes) -> list[tuple[float, float, str]]:
-    """Place and marker of everything that is drawn as a point."""
-    return [
-        (float(line.get_xdata()[0]), float(line.get_ydata()[0]), str(line.get_marker()))
-        for line in axes.get_lines()
-        if line.get_marker() not in ("None", "")
-    ]
-
-
 def test_every_contrast_has_its_row_with_effect_interval_verdict_and_the_paper_beside_it() -> None:
     (axes,) = claim_figure.draw(reviewed(), "laptop").axes
 
     # row 0 is the claim's heading, then three contrasts and two controls
-    points = points_of(axes)
-    effects = {y: x for x, y, marker in points if marker != "D"}
-    papers = {y: x for x, y, marker in points if marker == "D"}
+    points = [line for line in axes.get_lines() if len(line.get_xdata()) == 1]
+    effects, papers = (
+        {p.get_ydata()[0]: p.get_xdata()[0] for p in points if (p.get_marker() == "D") == of_paper}
+        for of_paper in (False, True)
+    )
     assert effects == dict(enumerate(SIZES.values(), start=1))
     assert papers == pytest.approx({1: 4.0, 2: 6.4, 3: 7.8})
     bars = [line.get_xdata() for line in axes.get_lines() if len(line.get_xdata()) == 2]

@@ -17,10 +17,8 @@ def test_the_page_opens_with_how_many_claims_have_which_verdict() -> None:
     )
     assert page.index("<h1>") < page.index("Of 3 claims") < page.index("<h2>Verdicts</h2>")
     # what the report shows first is between the two marks
-    before, first, after = page.split(GLANCE)
+    _, first, _ = page.split(GLANCE)
     assert first.strip() == glance(reviewed(), "laptop")
-    assert "<h1>" in before
-    assert "<h2>Verdicts</h2>" in after
 
 
 def test_a_verdict_that_many_claims_could_give_by_chance_has_a_star() -> None:

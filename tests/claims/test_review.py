@@ -101,13 +101,12 @@ def test_the_thesis_is_about_each_model_of_a_figure_under_its_own_strategy_and_a
     item = read_study("paper").item(figure)
     rows = {branch: item.experiment.branch(branch).row for branch in item.row.branches}
     own = {b: own_column(row.strategy) for b, row in rows.items() if row.role == "strategy"}
+    usual = {"claim": claim, "family": item.row.family}
     expected = [
-        claim_parts.row(
-            claim=claim, family=item.row.family, branch=branch, against=other
-        ).model_copy(update={"metric": column.metric.name, "budget": column.k})
-        for branch, column in own.items()
+        claim_parts.row(branch=b, against=other, metric=c.metric.name, budget=c.k, **usual)
+        for b, c in own.items()
         for other in (item.experiment.baseline, *own)
-        if other != branch
+        if other != b
     ]
     assert list(read_claims()[claim].rows) == expected
 
