@@ -21,15 +21,12 @@ UNPARSED: Answers = [*votes("7", None, "1"), (None, True)]
 
 def summary_of(matrix: list[list[float]], p: list[list[float]]) -> dict[str, float]:
     """What the ratios of a model amount to, given with p: a row a seed, a column a problem."""
-    ratios = pd.DataFrame(
-        [
-            {"seed": seed, "branch": "ce", "problem": f"{problem}"}
-            | {"p": p[seed][problem], "ratio": ratio}
-            for seed, row in enumerate(matrix)
-            for problem, ratio in enumerate(row)
-        ]
-    )
-    (row,) = summarise(ratios, ["ce"]).to_dict("records")
+    ratios = [
+        {"seed": seed, "branch": "ce", "problem": f"{i}", "p": p[seed][i], "ratio": ratio}
+        for seed, row in enumerate(matrix)
+        for i, ratio in enumerate(row)
+    ]
+    (row,) = summarise(pd.DataFrame(ratios), ["ce"]).to_dict("records")
     return row
 
 

@@ -48,19 +48,13 @@ def test_a_line_a_branch_has_the_changes_in_percentage_points_with_their_interva
             assert ends == pytest.approx(100 * rows[["change_low", "change_high"]].to_numpy())
 
 
-def test_the_problems_of_each_p_are_counted_below(scores: list[Path]) -> None:
-    *_, below, _ = mechanism(ITEM, scores).axes
-
-    (steps,) = below.patches
-    shares = steps.get_data().values
-    assert shares.sum() == pytest.approx(100)
-    assert (shares[0], shares[-1]) == pytest.approx((100 / 3, 100 / 3))  # never, always right
-
-
-def test_axes_and_legend_say_what_is_shown(scores: list[Path]) -> None:
+def test_the_problems_of_each_p_are_counted_below_and_all_is_named(scores: list[Path]) -> None:
     figure = mechanism(ITEM, scores)
     p, vote, below, _ = figure.axes
 
+    shares = below.patches[0].get_data().values
+    assert shares.sum() == pytest.approx(100)
+    assert (shares[0], shares[-1]) == pytest.approx((100 / 3, 100 / 3))  # never, always right
     assert p.get_title(loc="left") == "Change in p"
     assert vote.get_title(loc="left") == "Change in how often a vote is right"
     assert p.get_ylabel() == "Percentage points"

@@ -99,20 +99,16 @@ def test_samples_are_cut_into_whole_groups_prompt_by_prompt() -> None:
 def scores(tmp_path: Path) -> list[Path]:
     """Three seeds of four prompts; the models' shares lie apart."""
     rng = np.random.default_rng(0)
-    paths = []
-    for seed in range(3):
-        samples = {}
-        for place, model in enumerate(SPREAD.models):
-            for problem in range(4):
-                shares = rng.normal(0.35 + 0.1 * place, 0.1, 16).round(2).tolist()
-                samples[model, f"p{problem}"] = {
-                    "shares": shares,
-                    "rewards": [unconditional_landscape(share) for share in shares],
-                    "residues": [20] * 16,
-                    "input_share": 0.2 + 0.1 * problem,
-                }
-        paths.append(write_proteins(tmp_path / f"{seed}", samples))
-    return paths
+    models = list(enumerate(SPREAD.models))
+
+    def proteins(place: int, problem: int) -> dict[str, object]:
+        shares = rng.normal(0.35 + 0.1 * place, 0.1, 16).round(2).tolist()
+        rewards = [unconditional_landscape(share) for share in shares]
+        fixed = {"residues": [20] * 16, "input_share": 0.2 + 0.1 * problem}
+        return {"shares": shares, "rewards": rewards} | fixed
+
+    runs = [{(m, f"p{i}"): proteins(n, i) for n, m in models for i in range(4)} for _ in range(3)]
+    return [write_proteins(tmp_path / f"{seed}", run) for seed, run in enumerate(runs)]
 
 
 def tidy(rendered: Rendered) -> pd.DataFrame:
@@ -155,7 +151,6 @@ def test_the_push_is_that_of_the_warm_ups_samples_and_the_warm_up_has_none(
 
 def test_one_seed_has_values_without_intervals(scores: list[Path]) -> None:
     rendered = share_spread(SPREAD, scores[:1])
-
     assert tidy(rendered)[["value_low", "value_high"]].isna().all(axis=None)
     assert "[" not in rows_of(rendered.md)["Best-of-2"][0]
     assert "Means over 1 seed." in rendered.md
