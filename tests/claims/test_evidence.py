@@ -1,211 +1,173 @@
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import claim_parts
 import numpy as np
-import pandas as pd
 import pytest
+from claim_parts import PROTEINS
+from graded import Answers, votes, write_answers, write_proteins
 from scipy import stats
 
 from compute_aligned.claims import evidence
-from compute_aligned.config import claims as claim_sheets
-from compute_aligned.config.claims import Claim
+from compute_aligned.config import claims
+from compute_aligned.config.sheets import ContrastRow
+from compute_aligned.config.study import Study, read_study
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.records import OUTCOMES, PROTEIN_SCORES, SCORES, write_table
+from compute_aligned.files.records import OUTCOMES, write_table
 from compute_aligned.method.diagonal import vote_ratio
-from compute_aligned.paper import diagonal
+from compute_aligned.method.intervals import Interval
+from compute_aligned.paper.summary import read_outcomes
 
-GAINS = np.array([[0.02], [0.05], [0.11]])  # of three seeds, the same on every problem
-
-
-def outcomes_of(branch: str, matrix: np.ndarray, metric: str = "pass@k", k: int = 64) -> list[dict]:
-    return [
-        {"seed": seed, "branch": branch, "problem": f"p{p}", "metric": metric, "k": k, "value": v}
-        for seed, values in enumerate(matrix)
-        for p, v in enumerate(values)
-    ]
+SHAPE = (3, 4)
+# of branch, metric and k: the values of seeds by problems, or one of them all
+Levels = Mapping[tuple[str, str, int], np.ndarray | float]
 
 
-def frame(*parts: list[dict]) -> pd.DataFrame:
-    return pd.DataFrame([row for part in parts for row in part])
+def study_of(*families: str) -> Study:
+    study = read_study("smoke")
+    return replace(study, experiments={family: study.experiment(family) for family in families})
 
 
-def flat(level: float, gains: np.ndarray = GAINS) -> np.ndarray:
-    return level + np.repeat(gains, 4, axis=1)
+def write_outcomes(folder: Path, levels: Levels) -> list[Path]:
+    paths = [folder / f"outcomes{seed}" for seed in range(SHAPE[0])]
+    for seed, path in enumerate(paths):
+        rows = [
+            {"branch": branch, "problem": f"p{p}", "metric": metric, "k": k, "value": value}
+            for (branch, metric, k), values in levels.items()
+            for p, value in enumerate(np.broadcast_to(values, SHAPE)[seed])
+        ]
+        write_table(path, rows, OUTCOMES)
+    return paths
 
 
-def test_an_effect_is_paired_by_seed_and_in_percentage_points() -> None:
-    noise = np.random.default_rng(0).uniform(0, 0.5, (3, 4))
-    outcomes = frame(outcomes_of("ce", noise), outcomes_of("passn_n4", noise + flat(0.0)))
+def assert_t(interval: Interval, of_seeds: np.ndarray) -> None:
+    """Check an interval against that of Student's t for these values of seeds."""
+    ends = stats.t.interval(0.95, 2, of_seeds.mean(), stats.sem(of_seeds))
+    found = (interval.estimate, interval.low, interval.high)
+    assert found == pytest.approx((of_seeds.mean(), *ends))
+
+
+def test_an_effect_is_paired_by_seed_and_in_percentage_points(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).uniform(0, 0.5, SHAPE)
+    gains = np.array([0.02, 0.05, 0.11])  # of three seeds, the same on every problem
+    levels = {("ce", "pass@k", 64): noise, ("passn_n4", "pass@k", 64): noise + gains[:, None]}
+    outcomes = read_outcomes(write_outcomes(tmp_path, levels))
 
     interval = evidence.paired_effect(outcomes, claim_parts.row()).interval()
 
-    points = 100 * GAINS[:, 0]
-    low, high = stats.t.interval(0.95, 2, points.mean(), stats.sem(points))
-    assert interval.estimate == pytest.approx(6.0)
-    assert (interval.low, interval.high) == pytest.approx((low, high))
-    assert (interval.num_seeds, interval.num_problems) == (3, 4)
+    assert_t(interval, 100 * gains)
+    assert (interval.num_seeds, interval.num_problems) == SHAPE
 
 
-def test_the_warm_up_can_stand_in_for_the_baseline() -> None:
-    outcomes = frame(
-        outcomes_of("warmup", np.full((3, 4), 0.1)),
-        outcomes_of("ce", np.full((3, 4), 0.9)),
-        outcomes_of("passn_n4", flat(0.1)),
-    )
-    row = claim_parts.row(role="control", against="warmup", rival="less over-fitting")
-    assert evidence.paired_effect(outcomes, row).estimate == pytest.approx(6.0)
+REFERENCE = claim_parts.row(role="control", against="warmup", rival="less over-fitting")
+REWARD = claim_parts.row(against="4.5", budget=1, **PROTEINS)
+VOTING = claim_parts.row(branch="pairwise", metric="aggregation_gain@k")
+PASS, MAJ = ("pass@k", 1), ("maj@k", 64)
 
 
-def test_an_effect_over_a_fixed_level_is_in_the_unit_of_the_metric() -> None:
-    rewards = outcomes_of("bon_n2", flat(7.0), "expected_max@k", 1)
-    cells = {"branch": "bon_n2", "metric": "expected_max@k", "budget": 1}
-    row = claim_parts.row(family="protein_conditional", against="4.5", **cells)
-    assert evidence.paired_effect(frame(rewards), row).estimate == pytest.approx(2.56)
+@pytest.mark.parametrize(
+    ("row", "levels", "effect"),
+    [
+        (REFERENCE, {(b, "pass@k", 64): p for b, p in (("warmup", 0.1), ("passn_n4", 0.16))}, 6.0),
+        # a fixed level is in the unit of the metric
+        (REWARD, {("bon_n2", "expected_max@k", 1): 7.06}, 2.56),
+        # the gain of voting is what votes add to one sample
+        (
+            VOTING,
+            {("ce", *PASS): 0.129, ("ce", *MAJ): 0.162}
+            | {("pairwise", *PASS): 0.125, ("pairwise", *MAJ): 0.182},
+            5.7 - 3.3,
+        ),
+    ],
+)
+def test_what_is_subtracted_is_another_model_a_level_or_one_sample(
+    tmp_path: Path, row: ContrastRow, levels: Levels, effect: float
+) -> None:
+    outcomes = read_outcomes(write_outcomes(tmp_path, levels))
+    assert evidence.paired_effect(outcomes, row).estimate == pytest.approx(effect)
 
 
-def test_the_gain_of_voting_is_what_votes_add_to_one_sample() -> None:
-    outcomes = frame(
-        outcomes_of("ce", np.full((3, 4), 0.129), "pass@k", 1),
-        outcomes_of("ce", np.full((3, 4), 0.162), "maj@k"),
-        outcomes_of("pairwise", np.full((3, 4), 0.125), "pass@k", 1),
-        outcomes_of("pairwise", np.full((3, 4), 0.182), "maj@k"),
-    )
-    row = claim_parts.row(branch="pairwise", metric="aggregation_gain@k")
-    assert evidence.paired_effect(outcomes, row).estimate == pytest.approx(5.7 - 3.3)
-
-
-def test_branches_of_other_problems_are_not_compared() -> None:
-    outcomes = frame(
-        outcomes_of("ce", np.full((3, 3), 0.1)), outcomes_of("passn_n4", np.full((3, 4), 0.1))
-    )
+def test_branches_of_other_problems_are_not_compared(tmp_path: Path) -> None:
+    levels = {(branch, "pass@k", 64): 0.1 for branch in ("ce", "passn_n4")}
+    outcomes = read_outcomes(write_outcomes(tmp_path, levels))
+    outcomes = outcomes[(outcomes["branch"] != "ce") | (outcomes["problem"] != "p3")]
     with pytest.raises(InputError, match="its seeds and problems are not those of ce"):
         evidence.paired_effect(outcomes, claim_parts.row())
 
 
-# --- pools ----------------------------------------------------------------------------------
-
-POOLS = np.random.default_rng(1).normal([[[3.0]], [[8.0]]], 1, size=(2, 3, 40))
+# --- of a scale -----------------------------------------------------------------------------
 
 
-def samples_of(seeds: int = 3) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"seed": seed, "branch": branch, "problem": "p", "sample": i, "reward": reward}
-        for branch, pools in zip(("standard", "bon_n2"), POOLS, strict=True)
-        for seed, pool in enumerate(pools[:seeds])
-        for i, reward in enumerate(pool)
-    )
+def test_every_contrast_that_the_scale_runs_has_its_effect(tmp_path: Path) -> None:
+    study = study_of("sft_passn")
+    rows = claims.rows_at(study)
+    assert rows
+    models = study.experiment("sft_passn").models
+    levels = {
+        (model, row.metric, row.budget): 0.1 * place
+        for place, model in enumerate(models)
+        for row in rows
+    }
+
+    found = evidence.effects(study, {"sft_passn": write_outcomes(tmp_path, levels)}, {})
+
+    assert list(found) == rows
+    for row, each in found.items():
+        places = [models.index(model) for model in row.models]
+        assert each.estimate == pytest.approx(10 * (places[0] - places[1]))
+    with pytest.raises(InputError, match="family sft_passn: its claims need outcomes"):
+        evidence.effects(study, {}, {})
 
 
-@pytest.mark.parametrize(("against", "reference"), [("standard", POOLS[0].mean(1)), ("4", 4.0)])
-def test_a_family_with_one_prompt_is_compared_seed_by_seed(
-    against: str, reference: np.ndarray | float
-) -> None:
-    cells = {"family": "protein_unconditional", "branch": "bon_n2", "metric": "expected_max@k"}
-    row = claim_parts.row(against=against, budget=1, **cells)
+def test_a_family_with_one_prompt_is_compared_seed_by_seed(tmp_path: Path) -> None:
+    study = study_of("protein_unconditional")
+    models = study.experiment("protein_unconditional").models
+    pools = np.random.default_rng(1).normal(3 + np.arange(5)[:, None, None], 1, size=(5, 3, 40))
+    paths = [
+        write_proteins(
+            tmp_path / f"{seed}",
+            {(m, "p"): {"rewards": pools[i, seed].tolist()} for i, m in enumerate(models)},
+        )
+        for seed in range(3)
+    ]
 
-    interval = evidence.pool_effect(samples_of(), row).interval()
+    found = evidence.effects(study, {}, {"protein_unconditional": paths})
 
-    means = POOLS[1].mean(1) - reference
-    low, high = stats.t.interval(0.95, 2, means.mean(), stats.sem(means))
-    assert interval.estimate == pytest.approx(means.mean())
-    assert (interval.low, interval.high) == pytest.approx((low, high))
+    means = dict(zip(models, pools.mean(axis=2), strict=True))
+    assert {row.level for row in found} == {None, 4.0}
+    for row, each in found.items():
+        reference = means[row.against] if row.level is None else row.level
+        assert_t(each.interval(), means[row.branch] - reference)
 
 
 # --- rho ------------------------------------------------------------------------------------
 
-VOTES = {  # votes, correctness
-    "p0": (["1", "1", "2", None], [True, True, False, False]),
-    "p1": (["3", "3", "3", "3"], [True] * 4),
-    "p2": (["5", "6", "7", "8"], [True, False, False, False]),
+PROBLEMS: dict[str, Answers] = {
+    "p0": [("1", True), ("1", True), ("2", False), (None, False)],
+    "p1": votes("7", "7", "7", "7"),
+    "p2": votes("7", "5", "6", "8"),
 }
 
 
-def write_scores(path: Path, branch: str = "ce") -> Path:
-    rows = [
-        {"branch": branch, "problem": problem, "num_samples": 4, "num_correct": sum(correct)}
-        | {"num_invalid": votes.count(None), "num_unfinished": 0, "mean_tokens": 1.0}
-        | {"votes": votes, "correct": correct}
-        for problem, (votes, correct) in VOTES.items()
-    ]
-    write_table(path, rows, SCORES)
-    return path
-
-
-def test_rho_is_averaged_where_it_is_defined_and_the_rest_is_counted(tmp_path: Path) -> None:
-    paths = [write_scores(tmp_path / f"seed{seed}.parquet") for seed in (0, 1)]
-
-    found = evidence.summarise(diagonal.of_votes(paths, ["ce"], 8), "ce")
-
-    defined = [vote_ratio(*VOTES[problem], 8) for problem in ("p0", "p2")]
-    assert found.mean is not None
-    assert found.mean.estimate == pytest.approx(np.mean(defined))
-    assert found.median == pytest.approx(np.median(defined))
-    assert found.undefined == pytest.approx(1 / 3)
-
-
-def test_where_no_problem_has_a_rho_all_are_undefined() -> None:
-    values = pd.DataFrame(
-        {"seed": 0, "branch": "ce", "problem": ["a", "b"], "ratio": [np.nan, np.nan]}
-    )
-    assert evidence.summarise(values, "ce") == evidence.Ratios(None, None, 1.0)
-
-
-# --- files ----------------------------------------------------------------------------------
-
-
-def claims_about(monkeypatch: pytest.MonkeyPatch, *claims: Claim) -> None:
-    by_id = {claim.row.claim: claim for claim in claims}
-    monkeypatch.setattr(claim_sheets, "read_claims", lambda: by_id)
-
-
-def test_files_are_read_of_the_families_that_the_scale_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("problems", [["p0", "p1", "p2"], ["p1", "p1b"]])
+def test_rho_is_averaged_where_it_is_defined_and_the_rest_is_counted(
+    tmp_path: Path, problems: list[str]
 ) -> None:
-    run, absent = claim_parts.row(budget=8), claim_parts.row(budget=64)  # smoke samples 8
-    rho = claim_parts.row(
-        claim="C11", role="algebra", family="sft_majority", branch="ce", against="-", metric="rho",
-        budget=8, direction="-",
-    )  # fmt: skip
-    claims_about(monkeypatch, claim_parts.claim(run, absent), claim_parts.claim(rho))
-    rows = [*outcomes_of("ce", flat(0.1), k=8), *outcomes_of("passn_n4", flat(0.2), k=8)]
-    paths = []
-    for seed in range(3):
-        paths.append(tmp_path / f"seed{seed}.outcomes.parquet")
-        mine = [
-            {k: v for k, v in row.items() if k != "seed"} for row in rows if row["seed"] == seed
-        ]
-        write_table(paths[-1], mine, OUTCOMES)
-    scores = {"sft_majority": [write_scores(tmp_path / "scores.parquet")]}
+    answers = {("ce", name): PROBLEMS[name[:2]] for name in problems}
+    scores = [write_answers(tmp_path / f"{seed}", answers) for seed in range(2)]
 
-    effects = evidence.effects("smoke", {"sft_passn": paths}, scores)
+    study = study_of("sft_majority")
+    ((row, found),) = evidence.ratios(study, {"sft_majority": scores}).items()
 
-    assert list(effects) == [run]
-    assert effects[run].estimate == pytest.approx(10.0)
-    ratios = evidence.ratios("smoke", scores)
-    assert list(ratios) == [rho]
-    assert ratios[rho].undefined == pytest.approx(1 / 3)
-    with pytest.raises(InputError, match="family sft_passn: its claims need outcomes"):
-        evidence.effects("smoke", {}, scores)
-
-
-def test_one_prompt_is_judged_on_its_samples(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cells = {"family": "protein_unconditional", "branch": "bon_n2", "metric": "expected_max@k"}
-    row = claim_parts.row(against="standard", budget=1, **cells)
-    claims_about(monkeypatch, claim_parts.claim(row))
-    paths = []
-    for seed in range(2):
-        paths.append(tmp_path / f"seed{seed}.parquet")
-        write_table(
-            paths[-1],
-            [
-                {"branch": branch, "problem": "p", "num_samples": 40, "num_invalid": 0}
-                | {"num_unfinished": 0, "mean_tokens": 1.0, "input_share": None}
-                | {"rewards": pools[seed].tolist(), "shares": [0.5] * 40, "residues": [9] * 40}
-                for branch, pools in zip(("standard", "bon_n2"), POOLS, strict=True)
-            ],
-            PROTEIN_SCORES,
-        )
-    effects = evidence.effects("smoke", {}, {"protein_unconditional": paths})
-    assert effects[row].estimate == pytest.approx((POOLS[1] - POOLS[0])[:2].mean())
+    assert (row.claim, row.branch) == ("C11", "ce")
+    ratios = [vote_ratio(*zip(*given, strict=True), 8) for given in answers.values()]
+    defined = [ratio for ratio in ratios if ratio is not None]
+    assert found.undefined == pytest.approx(1 - len(defined) / len(problems))
+    if defined:
+        assert found.mean.estimate == pytest.approx(np.mean(defined))
+        assert found.median == pytest.approx(np.median(defined))
+    else:
+        assert (found.mean, found.median) == (None, None)
+    with pytest.raises(InputError, match="family sft_majority: its claims need scores"):
+        evidence.ratios(study, {})

@@ -1,26 +1,28 @@
 import claim_parts
 import numpy as np
 import pytest
+from claim_parts import judged
 
 from compute_aligned.claims.evidence import Ratios
-from compute_aligned.claims.review import paper_effect, review
+from compute_aligned.claims.review import contrast_name, paper_effect
+from compute_aligned.config.claims import read_claims
+from compute_aligned.config.sheets import ContrastRow
+from compute_aligned.config.study import read_study
 from compute_aligned.method.verdicts import Verdict
-from compute_aligned.paper.reported import reported_levels
+from compute_aligned.paper.matrix import own_column
+from compute_aligned.paper.reported import read_reported, reported_levels
 
-PASSN = ("passn_n4", "passn_n16", "passn_n64")
-ROWS = [claim_parts.row(branch=branch) for branch in PASSN]
-CONTROL = claim_parts.row(role="control", against="warmup", rival="less over-fitting")
+ROWS = claim_parts.PASSN
+CONTROL = claim_parts.CONTROLS[0]
 LATER = claim_parts.row(claim="C3b", budget=1, direction="equal")
 
 
 def test_contrasts_and_controls_are_judged_apart_and_corrected_together() -> None:
-    effects = {row: claim_parts.effect(size) for row, size in zip(ROWS, (3, 4, 5), strict=True)}
-    effects[CONTROL] = claim_parts.effect(-2.1)
-    (reviewed,) = review([claim_parts.claim(*ROWS, CONTROL)], effects, {})
+    sizes = dict(zip([*ROWS, CONTROL], (3, 4, 5, -2.1), strict=True))
+    effects = {row: claim_parts.effect(size) for row, size in sizes.items()}
+    (reviewed,) = judged([claim_parts.claim(*ROWS, CONTROL)], effects)
 
-    assert reviewed.conclusion is not None
     assert reviewed.conclusion.verdict == Verdict.REPRODUCED
-    assert reviewed.deciding is not None
     assert reviewed.deciding.row == ROWS[0]  # the least clear of the three
     (control,) = reviewed.controls
     assert control.judgement.verdict == Verdict.CONTRADICTED
@@ -34,20 +36,17 @@ def test_contrasts_and_controls_are_judged_apart_and_corrected_together() -> Non
 
 
 def test_claims_are_corrected_for_claims_not_for_the_contrasts_that_they_consist_of() -> None:
-    first, second = claim_parts.claim(*ROWS), claim_parts.claim(LATER)
     effects = {row: claim_parts.effect(3) for row in ROWS} | {LATER: claim_parts.effect(0.0, 0.1)}
-    one, other = review([first, second], effects, {})
+    one, other = judged([claim_parts.claim(*ROWS), claim_parts.claim(LATER)], effects)
 
-    assert one.conclusion is not None
     assert one.p_holm == pytest.approx(one.conclusion.p)  # the larger of two: times 1
-    assert other.conclusion is not None
     assert other.p_holm == pytest.approx(2 * other.conclusion.p)
 
 
 def test_a_statement_that_the_correction_takes_back_is_not_clear() -> None:
     rows = [claim_parts.row(budget=k) for k in range(1, 41)]
     effects = {row: claim_parts.effect(2.0 if i else 9.0) for i, row in enumerate(rows)}
-    (reviewed,) = review([claim_parts.claim(*rows)], effects, {})
+    (reviewed,) = judged([claim_parts.claim(*rows)], effects)
 
     assert {each.judgement.verdict for each in reviewed.contrasts} == {Verdict.REPRODUCED}
     assert [each.clear for each in reviewed.contrasts] == [True] + [False] * 39
@@ -55,38 +54,105 @@ def test_a_statement_that_the_correction_takes_back_is_not_clear() -> None:
 
 def test_what_was_not_run_takes_no_part_in_the_correction() -> None:
     claims = [claim_parts.claim(*ROWS), claim_parts.claim(LATER)]
-    one, other = review(claims, {ROWS[0]: claim_parts.effect(3.0)}, {})
+    one, other = judged(claims, {ROWS[0]: claim_parts.effect(3.0)})
 
-    assert one.conclusion is not None
     assert one.conclusion.verdict == Verdict.NOT_RUN
     assert [each.p_holm for each in one.contrasts[1:]] == [None, None]
     assert one.contrasts[0].p_holm == pytest.approx(one.contrasts[0].judgement.p)
-    assert one.p_holm is None
-    assert other.p_holm is None
-    assert not other.clear
+    assert (one.p_holm, other.p_holm, other.clear) == (None, None, False)
 
 
-def test_what_holds_by_algebra_is_measured_and_not_judged() -> None:
-    rho = claim_parts.row(role="algebra", against="-", metric="rho", direction="-")
-    found = Ratios(None, 1.5, 0.25)
-    (reviewed,) = review([claim_parts.claim(rho)], {}, {rho: found})
+@pytest.mark.parametrize("found", [Ratios(None, 1.5, 0.25), None])
+def test_what_holds_by_algebra_is_measured_and_not_judged(found: Ratios | None) -> None:
+    rho = claim_parts.RHO
+    (reviewed,) = judged([claim_parts.claim(rho)], ratios={rho: found} if found else {})
+
     assert reviewed.conclusion is None
-    assert reviewed.measured == [(rho, found)]
-    (missing,) = review([claim_parts.claim(rho)], {}, {})
-    assert missing.measured == [(rho, None)]
+    (measured,) = reviewed.measured
+    assert (measured.row, measured.found) == (rho, found)
+
+
+VOTE, GAIN = "MajorityVote(n=8, k=3)", "aggregation_gain@k"
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        (ROWS[0], "Pass@4 − Cross-entropy, pass@64"),
+        (CONTROL, "Pass@4 − Warm-up, pass@64"),
+        (claim_parts.ABSENT, "Best-of-2 − 4, expected max@1"),
+        (claim_parts.row(metric=VOTE, budget=16), "Pass@4 − Cross-entropy, under Majority 3 of 16"),
+        (claim_parts.RHO, "Cross-entropy, rho at n = 8"),
+        (claim_parts.row(branch="new", budget=1), "new − Cross-entropy, pass@1"),
+        (claim_parts.row(metric=GAIN, budget=8), "Pass@4 − Cross-entropy, maj@8 − pass@1"),
+    ],
+)
+def test_a_contrast_is_named_by_what_is_subtracted_from_what(row: ContrastRow, name: str) -> None:
+    assert contrast_name(row, read_study("smoke").labels(row.family)) == name
+
+
+@pytest.mark.parametrize(
+    ("claim", "figure"),
+    [("C12a", "figure1"), ("C12b", "figure2"), ("C12c", "figure3"), ("C12d", "figure4")],
+)
+def test_the_thesis_is_about_each_model_of_a_figure_under_its_own_strategy_and_all_others(
+    claim: str, figure: str
+) -> None:
+    item = read_study("paper").item(figure)
+    rows = {branch: item.experiment.branch(branch).row for branch in item.row.branches}
+    own = {b: own_column(row.strategy) for b, row in rows.items() if row.role == "strategy"}
+    usual = {"claim": claim, "family": item.row.family}
+    expected = [
+        claim_parts.row(branch=b, against=other, metric=c.metric.name, budget=c.k, **usual)
+        for b, c in own.items()
+        for other in (item.experiment.baseline, *own)
+        if other != b
+    ]
+    assert list(read_claims()[claim].rows) == expected
 
 
 # --- the paper's effects --------------------------------------------------------------------
 
 
-def test_the_paper_s_effect_is_the_difference_of_its_printed_values() -> None:
-    claim = claim_parts.claim(*ROWS)
-    levels = reported_levels(["sft_passn"])
-    effect = paper_effect(claim.row, ROWS[2], levels)
-    assert effect is not None
-    assert effect.effect == pytest.approx(67.6 - 59.8)  # Table 2
-    variance = (0.676 * 0.324 + 0.598 * 0.402) / 500
-    assert effect.error == pytest.approx(196 * np.sqrt(variance), rel=1e-4)
+TABLE_2 = ROWS[2]
+SWEEP = {"family": "sft_majority", "metric": "maj@k", "budget": 128}
+LARGEST = claim_parts.row(branch="majority_n64_k26", against="majority_n64_k16", **SWEEP)
+VOTING = claim_parts.row(family="token_margin", branch="pairwise", metric=GAIN)
+LOG = {"branch": "passn_n4_log", "against": "standard", "budget": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "reported", "problems", "values", "error"),
+    [
+        (TABLE_2, "sft_passn", "500", (67.6, 59.8), np.sqrt(0.676 * 0.324 + 0.598 * 0.402)),
+        (TABLE_2, "sft_passn", "-", (67.6, 59.8), None),
+        # both of the paper's metrics make the gain of voting
+        (VOTING, "token_margin", "500", (18.2 - 12.47, 16.2 - 12.9), None),
+        # a printed value comes before that of a curve, which has 8.27
+        (claim_parts.row(family="rl_passn", **LOG), "rl_passn", "-", (8.8, 8.3), None),
+        # rewards and fixed levels have an effect but no binomial error
+        (claim_parts.ABSENT, "protein_unconditional", "500", (7.97, 4), None),
+        # a curve of another family counts where the claim names it
+        (LARGEST, "sft_majority majority_sweep", "-", (24.79, 22.9), None),
+        (LARGEST, "sft_majority", "-", None, None),
+    ],
+)
+def test_the_paper_s_effect_is_the_difference_of_its_values(
+    row: ContrastRow,
+    reported: str,
+    problems: str,
+    values: tuple[float, float] | None,
+    error: float | None,
+) -> None:
+    claim = claim_parts.claim(row, reported=reported, paper_problems=problems).row
+    found = paper_effect(claim, row, reported_levels(read_reported(), claim.reported))
+
+    if values is None:
+        assert found is None
+    else:
+        assert found.effect == pytest.approx(values[0] - values[1])
+        expected = error and pytest.approx(196 / np.sqrt(500) * error, rel=1e-4)
+        assert found.error == expected
 
 
 def test_the_most_that_the_error_can_be_is_more_than_that_of_any_paired_shares() -> None:
@@ -94,45 +160,8 @@ def test_the_most_that_the_error_can_be_is_more_than_that_of_any_paired_shares()
     for _ in range(50):
         skill = rng.beta(0.5, 0.5, 500)  # of each problem, shared by both branches
         both = np.clip(skill + rng.normal(0, 0.2, (2, 500)), 0, 1)
-        levels = {("passn_n4", "pass@k", 64): 100 * both[0].mean()}
-        levels[("ce", "pass@k", 64)] = 100 * both[1].mean()
+        means = (100 * both.mean(axis=1)).tolist()
+        levels = {(b, "pass@k", 64): v for b, v in zip(("passn_n4", "ce"), means, strict=True)}
         effect = paper_effect(claim_parts.claim(*ROWS).row, ROWS[0], levels)
         paired = 196 * (both[0] - both[1]).std() / np.sqrt(500)
-        assert effect is not None
-        assert effect.error is not None
         assert effect.error > paired
-
-
-def test_a_curve_of_another_family_counts_where_the_claim_names_it() -> None:
-    cells = {"family": "sft_majority", "branch": "majority_n64_k26", "metric": "maj@k"}
-    row = claim_parts.row(against="majority_n64_k16", budget=128, **cells)
-    claim = claim_parts.claim(row, reported="sft_majority majority_sweep").row
-    effect = paper_effect(claim, row, reported_levels(claim.reported))
-    assert effect is not None
-    assert effect.effect == pytest.approx(24.79 - 22.9)
-    assert paper_effect(claim, row, reported_levels(["sft_majority"])) is None
-
-
-def test_the_gain_of_voting_is_taken_from_both_of_the_paper_s_metrics() -> None:
-    row = claim_parts.row(
-        family="token_margin", branch="pairwise", metric="aggregation_gain@k", budget=64
-    )
-    claim = claim_parts.claim(row, reported="token_margin", paper_problems="-").row
-    effect = paper_effect(claim, row, reported_levels(["token_margin"]))
-    assert effect is not None
-    assert effect.effect == pytest.approx((18.2 - 12.47) - (16.2 - 12.9))
-    assert effect.error is None
-
-
-def test_rewards_and_fixed_levels_have_an_effect_but_no_binomial_error() -> None:
-    cells = {"family": "protein_unconditional", "branch": "bon_n2", "metric": "expected_max@k"}
-    row = claim_parts.row(against="4", budget=1, **cells)
-    claim = claim_parts.claim(row, reported="protein_unconditional").row
-    effect = paper_effect(claim, row, reported_levels(claim.reported))
-    assert effect is not None
-    assert (effect.effect, effect.error) == (pytest.approx(7.97 - 4), None)
-
-
-def test_a_printed_value_comes_before_that_of_a_curve() -> None:
-    # Table N.1's curve has 8.27 where Table 4 prints 8.3
-    assert reported_levels(["rl_passn"])[("standard", "pass@k", 1)] == 8.3

@@ -104,7 +104,9 @@ def test_rewards_are_shown_as_they_are_and_shares_in_percent():
     assert shown == ("reward", "reward", 1.0, 2)
     assert (METRICS["pass@k"].unit, METRICS["pass@k"].factor) == ("percent", 100.0)
     assert [metric.at(8), METRICS["maj@k"].at(16)] == ["expected max@8", "maj@16"]
-    assert metric_of("PassAtN(n=4)").at(8) == "success of PassAtN(n=4), n = 8"
+    assert metric_of("PassAtN(n=4)").at(8) == "Pass@8"
+    votes = metric_of("MajorityVote(n=8, k=3)")  # two samples cannot hold three votes
+    assert [votes.at(4), votes.at(2)] == ["Majority 3 of 4", f"{votes.title}, n = 2"]
 
 
 def test_a_metric_that_is_no_strategy_is_named():

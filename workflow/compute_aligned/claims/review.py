@@ -16,7 +16,7 @@ from compute_aligned.config.claims import Claim
 from compute_aligned.config.sheets import ClaimRow, ContrastRow
 from compute_aligned.config.study import Study
 from compute_aligned.method.confidence import Confidence
-from compute_aligned.method.metrics import metric_of
+from compute_aligned.method.metrics import UnderStrategy, metric_of
 from compute_aligned.method.verdicts import (
     ERROR_RATE,
     Conclusion,
@@ -187,8 +187,10 @@ def metric_name(row: ContrastRow) -> str:
             return f"maj@{row.budget} − pass@1"
         case "rho":
             return f"rho at n = {row.budget}"
-        case _:
-            return metric_of(row.metric).at(row.budget)
+        case name:
+            metric = metric_of(name)
+            at = metric.at(row.budget)
+            return f"under {at}" if isinstance(metric, UnderStrategy) else at
 
 
 def _adjusted(judged: Mapping[Row, Judgement] | Mapping[Row, Conclusion]) -> dict[Row, float]:

@@ -185,7 +185,7 @@ ClaimId = Annotated[str, Field(pattern=r"^C[1-9][0-9]*[a-z]?$")]
 
 
 class ClaimRow(Settings):
-    """A row of ``config/claims.tsv``: something that the paper claims (PAPER section 5).
+    """A row of ``config/claims.tsv``: something that the paper claims (PAPER sections 1, 5).
 
     ``reported`` names the families of ``config/paper_reported.csv`` that hold the paper's own
     numbers, ``paper_problems`` says how many problems those are means over; ``-`` where the paper

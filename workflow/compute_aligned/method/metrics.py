@@ -171,8 +171,9 @@ class UnderStrategy(Metric):
         return f"success of {self.name}"
 
     def at(self, k: int) -> str:
-        """What a reader sees of it at one budget."""
-        return f"{self.title}, n = {k}"
+        """What a reader sees of the strategy with n = k."""
+        at_k = dict(_by_budget(self.strategy, (k,))).get(k)
+        return f"{self.title}, n = {k}" if at_k is None else at_k.label
 
 
 @functools.lru_cache

@@ -32,8 +32,6 @@ class Column:
     @property
     def label(self) -> str:
         """What a reader sees."""
-        if isinstance(self.metric, UnderStrategy):
-            return self.metric.strategy.label
         return self.metric.at(self.k)
 
 
