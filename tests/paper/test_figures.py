@@ -19,17 +19,17 @@ from compute_aligned.paper.reported import read_reported
 
 REPORTED = read_reported()
 ITEM = item_of("figure1", branches=SHOWN, budgets=BUDGETS)
-REWARDS = item_of("figure1", branches=SHOWN, budgets=BUDGETS, metric="expected_max@k")
-MODELS = ["Warm-up", "Cross-entropy", "Pass@4", "Pass@64"]
+MODELS = {
+    "warmup": "Warm-up",
+    "ce": "Cross-entropy",
+    "passn_n4": "Pass@4",
+    "passn_n64": "Pass@64",
+}
 BASELINE = "Cross-entropy (baseline)"
 
 
 def gains(summary: pd.DataFrame | None = None, item: Item = ITEM) -> Figure:
     return figures.gains(item, summary_of() if summary is None else summary, REPORTED)
-
-
-def of_rewards(**columns: object) -> pd.DataFrame:
-    return summary_of(metric="expected_max@k", **columns)
 
 
 def lines_of(axes: Axes) -> dict[str, tuple[list[float], list[float]]]:
@@ -66,12 +66,9 @@ def test_a_line_a_branch_is_drawn_through_its_gains_and_the_baseline_at_zero() -
     figure = gains()
     ours, papers = figure.axes
 
-    assert lines_of(ours) == {
-        BASELINE: ([0, 1], [0, 0]),  # x in shares of the axis: all of it
-        "Warm-up": measured("warmup", "gain"),
-        "Pass@4": measured("passn_n4", "gain"),
-        "Pass@64": measured("passn_n64", "gain"),
-    }
+    drawn = {label: measured(branch, "gain") for branch, label in MODELS.items() if branch != "ce"}
+    # x of the zero line in shares of the axis: all of it
+    assert lines_of(ours) == {BASELINE: ([0, 1], [0, 0])} | drawn
     assert ours.get_xscale() == "linear"
     assert list(lines_of(papers)) == [BASELINE, "Pass@4", "Pass@64"]
     reported = [13.5 - 15.8, 49.4 - 46.3, 67.6 - 59.8]
@@ -119,7 +116,8 @@ def test_a_warm_up_far_off_leaves_the_panel_and_its_wide_band_never_squeezes_the
 
 
 def test_rewards_are_labelled_as_rewards() -> None:
-    figure = gains(of_rewards(), REWARDS)
+    item = item_of("figure1", branches=SHOWN, budgets=BUDGETS, metric="expected_max@k")
+    figure = gains(summary_of(metric="expected_max@k"), item)
     ours, papers = figure.axes
 
     assert ours.get_ylabel() == "Gain in expected max@k\n(reward)"
@@ -127,11 +125,13 @@ def test_rewards_are_labelled_as_rewards() -> None:
     assert [text.get_text() for text in papers.texts] == ["none reported"]
 
 
-def test_with_one_seed_the_figure_says_that_bands_cover_problems_only() -> None:
-    figure = gains(summary_of(seeds=1))
+@pytest.mark.parametrize(("problems", "only"), [(500, "problems"), (1, "samples")])
+def test_with_one_seed_the_figure_says_what_bands_cover_only(problems: int, only: str) -> None:
+    for draw in (figures.gains, figures.levels):
+        figure = draw(ITEM, summary_of(seeds=1, problems=problems), REPORTED)
 
-    assert titles_of(figure)[0] == "This run (scale laptop, 1 seed)"
-    assert legend_of(figure)[-1] == "95% interval, problems only"
+        assert titles_of(figure)[0] == "This run (scale laptop, 1 seed)"
+        assert legend_of(figure)[-1] == f"95% interval, {only} only"
 
 
 def of_long_labels() -> Figure:
@@ -179,35 +179,20 @@ def test_no_two_models_of_a_family_look_the_same() -> None:
 
 
 def test_levels_have_a_line_for_every_model_and_a_band_where_they_have_an_interval() -> None:
-    figure = figures.levels(REWARDS, of_rewards(), REPORTED)
+    figure = figures.levels(ITEM, summary_of(), REPORTED)
     ours, papers = figure.axes
 
-    models = ("warmup", "ce", "passn_n4", "passn_n64")
-    lines = [measured(branch, "value") for branch in models]
-    assert lines_of(ours) == dict(zip(MODELS, lines, strict=True))
-    levels = [measured(branch, "value")[1] for branch in models]
-    assert spans_of(ours) == [(min(level) - 2, max(level) + 3) for level in levels]
+    lines = {label: measured(branch, "value") for branch, label in MODELS.items()}
+    assert lines_of(ours) == lines
+    assert spans_of(ours) == [(min(ys) - 2, max(ys) + 3) for _, ys in lines.values()]
+    assert lines_of(papers)["Cross-entropy"] == ([1, 16, 64], [15.8, 46.3, 59.8])
     for axes in figure.axes:
         assert axes.get_xscale() == "log"
         assert list(axes.get_xticks()) == [1, 16, 64]
         assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "16", "64"]
         assert axes.get_xlabel() == "Samples per prompt, k"
-    assert ours.get_ylabel() == "Expected max@k (reward)"
-    assert papers.get_ylabel() == "Reported expected max@k (reward)"
-
-
-def test_the_papers_levels_stand_in_their_panel() -> None:
-    item = item_of("figure1", branches=SHOWN, budgets=(1, 64))
-    _, papers = figures.levels(item, summary_of().query("k != 16"), REPORTED).axes
-
-    # PAPER section 5, C1
-    assert lines_of(papers)["Cross-entropy"] == ([1, 64], [15.8, 59.8])
-
-
-def test_the_band_of_one_pool_of_one_seed_is_about_its_samples_only() -> None:
-    figure = figures.levels(REWARDS, of_rewards(seeds=1, problems=1), REPORTED)
-
-    assert legend_of(figure)[-1] == "95% interval, samples only"
+    assert ours.get_ylabel() == "Pass@k (percent)"
+    assert papers.get_ylabel() == "Reported pass@k (percent)"
 
 
 # --- axes, files ------------------------------------------------------------------------------

@@ -52,7 +52,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     values = {("maj@k", 1): 0.25, ("maj@k", 8): 0.5, ("plurality", 8): 0.75}
     graded = {"num_samples": 8, "num_correct": 4, "num_invalid": 0, "num_unfinished": 0}
     graded |= {"mean_tokens": 2.0, "votes": ["7", "1"] * 4, "correct": [True, False] * 4}
-    record = dict.fromkeys(STEPS.names, 0.5) | {"step": 0, "tokens": 9, "clipped": True}
     for seed in range(2):
         outcomes.append(folder / f"outcomes{seed}")
         rows: list[dict[str, Any]] = [
@@ -63,9 +62,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         write_table(outcomes[-1], rows, OUTCOMES)
         scores.append(folder / f"scores{seed}")
         write_table(scores[-1], [key | graded for key in keys], SCORES)
-        for branch in FAMILY.branches:
+        for branch, trained in STUDY.experiment("sft_to_rl").branches.items():
+            schema = STEPS if trained.row.fine_tuned else RL_STEPS
+            record = dict.fromkeys(schema.names, 0.5) | {"step": 0, "tokens": 9, "clipped": True}
             steps.append((branch, folder / f"{branch}{seed}"))
-            write_table(steps[-1][1], [record], STEPS)
+            write_table(steps[-1][1], [record], schema)
     return Files(REPORTED, outcomes, scores, steps)
 
 
@@ -76,7 +77,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
         ("figure2", "outcomes"),
         ("table_matrix_sft_majority", "outcomes"),
         ("figure_majority_mechanism", "scores"),
-        ("table_activity_sft_majority", "steps"),
+        ("table_activity_sft_to_rl", "steps"),
     ],
 )
 def test_an_item_is_made_from_its_own_kind_of_files_and_names_them_where_none_are_given(
@@ -96,8 +97,8 @@ def test_what_has_no_form_is_named(files: Files) -> None:
 def test_all_files_of_the_run_are_named_for_the_provenance(files: Files) -> None:
     paths = [path for _, path in files.steps]
 
+    assert paths
     assert files.of_run == [*files.outcomes, *files.scores, *paths]
-    assert len(paths) == 2 * len(FAMILY.branches)
 
 
 def test_the_vote_over_all_samples_joins_tables_of_maj_at_k_and_does_not_pass_for_it(
@@ -117,19 +118,11 @@ def test_the_vote_over_all_samples_joins_tables_of_maj_at_k_and_does_not_pass_fo
     assert list(line.get_xdata()) == [1, 8]
 
 
-def test_a_table_of_activity_shows_fine_tuning_and_reinforcement_learning(tmp_path: Path) -> None:
-    steps = []
-    for branch, schema in (("passn_n16", STEPS), ("passn_n16_warmup", RL_STEPS)):
-        record = dict.fromkeys(schema.names, 0.5) | {"step": 0, "tokens": 9, "clipped": True}
-        steps.append((branch, tmp_path / branch))
-        write_table(steps[-1][1], [record], schema)
-    name, branches = "table_activity_sft_to_rl", ("passn_n16", "passn_n16_warmup")
+def test_a_table_of_activity_shows_fine_tuning_and_reinforcement_learning(files: Files) -> None:
+    frame = frame_of(make("table_activity_sft_to_rl", STUDY, files).csv, "branch")
 
-    made = make(name, with_row(name, branches=branches), Files(REPORTED, steps=steps))
-
-    frame = pd.read_csv(StringIO(made.csv))
-    assert frame["branch"].tolist() == ["passn_n16"] * 2 + ["passn_n16_warmup"] * 2
-    assert frame["weight_q50"].tolist() == [0.5] * 4
+    assert {"passn_n16", "passn_n16_warmup"} < set(frame.index)
+    assert set(frame["weight_q50"]) == {0.5}
 
 
 def test_rewards_of_one_prompt_are_read_from_its_samples(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from paper_parts import BUDGETS, SHOWN, grids_of, item_of, latex_rows, summary_o
 
 from compute_aligned.paper.reported import read_reported
 from compute_aligned.paper.sheets import Rendered
-from compute_aligned.paper.tables import levels
+from compute_aligned.paper.tables import levels, sources
 
 REPORTED = read_reported()
 CELLS = {"branches": SHOWN, "budgets": BUDGETS}
@@ -98,48 +98,35 @@ def test_rewards_are_shown_with_two_decimals_in_their_own_unit() -> None:
     assert gains[1][2][1] == "-0.04<br>[-2.04, 2.96]"
 
 
-BY_PAIRS = "Gains are paired with Cross-entropy by problem and seed, bold where"
+def test_the_caption_says_what_the_numbers_and_their_intervals_are() -> None:
+    of_problems, of_samples = (
+        render(summary_of(**counts)).md.split("\n\n")[1]
+        for counts in ({}, {"seeds": 1, "problems": 1})
+    )
+
+    assert of_problems == (
+        "Scale laptop: means over 3 seeds and 500 problems; brackets are 95% intervals from "
+        "problems (bootstrap) and seeds (t, 2 degrees of freedom). Gains are paired with "
+        "Cross-entropy by problem and seed, bold where the interval is clear of zero."
+    )
+    assert "over 1 seed and 1 problem; brackets are 95% intervals from samples" in of_samples
+    assert "Gains are over Cross-entropy, seed by seed, bold where" in of_samples
+
+
+ONE_SEED = "only, since one seed says nothing of how trainings differ"
 
 
 @pytest.mark.parametrize(
-    ("counts", "over", "intervals", "gains"),
+    ("seeds", "problems", "text"),
     [
-        (
-            (3, 500),
-            "3 seeds and 500 problems",
-            "problems (bootstrap) and seeds (t, 2 degrees of freedom)",
-            BY_PAIRS,
-        ),
-        (
-            (1, 500),
-            "1 seed and 500 problems",
-            "problems (bootstrap) only, since one seed says nothing of how trainings differ",
-            BY_PAIRS,
-        ),
-        (
-            (3, 1),
-            "3 seeds and 1 problem",
-            "seeds (t, 2 degrees of freedom)",
-            "Gains are over Cross-entropy, seed by seed, bold where",
-        ),
-        (
-            (1, 1),
-            "1 seed and 1 problem",
-            "samples (bootstrap) only, since one seed says nothing of how trainings differ",
-            "Gains are over Cross-entropy, seed by seed, bold where",
-        ),
+        (3, 500, "problems (bootstrap) and seeds (t, 2 degrees of freedom)"),
+        (1, 500, f"problems (bootstrap) {ONE_SEED}"),
+        (3, 1, "seeds (t, 2 degrees of freedom)"),
+        (1, 1, f"samples (bootstrap) {ONE_SEED}"),
     ],
 )
-def test_the_caption_says_what_the_numbers_and_their_intervals_are(
-    counts: tuple[int, int], over: str, intervals: str, gains: str
-) -> None:
-    seeds, problems = counts
-    caption = render(summary_of(seeds=seeds, problems=problems)).md.split("\n\n")[1]
-
-    assert caption == (
-        f"Scale laptop: means over {over}; brackets are 95% intervals from {intervals}. "
-        f"{gains} the interval is clear of zero."
-    )
+def test_intervals_are_from_what_varies(seeds: int, problems: int, text: str) -> None:
+    assert sources(seeds, problems) == text
 
 
 def test_a_caption_never_speaks_of_one_count_where_rows_have_several() -> None:
