@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from markdown_cells import tables_of
 
 from compute_aligned.config.study import Item, read_study
 
@@ -38,13 +39,8 @@ def summary_of(**columns: Any) -> pd.DataFrame:
 
 def grids_of(markdown: str) -> dict[str, list[list[str]]]:
     """Heading to the rows of cells below it, the head first."""
-    grids = {}
-    for section in markdown.split("\n## ")[1:]:
-        heading, *lines = section.splitlines()
-        rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines if line.startswith("|")]
-        cells = [[cell.strip() for cell in row] for row in rows]
-        grids[heading] = [row for row in cells if not row[0].startswith(":")]
-    return grids
+    headings = re.findall(r"(?m)^## (.*)$", markdown)
+    return dict(zip(headings, tables_of(markdown), strict=True))
 
 
 def latex_rows(tex: str) -> list[list[str]]:

@@ -1,8 +1,5 @@
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from paper_parts import BUDGETS, SHOWN, item_of, summary_of
-from PIL import Image
 
 from compute_aligned.config.study import Item
 from compute_aligned.paper import figures, style
@@ -19,12 +15,7 @@ from compute_aligned.paper.reported import read_reported
 
 REPORTED = read_reported()
 ITEM = item_of("figure1", branches=SHOWN, budgets=BUDGETS)
-MODELS = {
-    "warmup": "Warm-up",
-    "ce": "Cross-entropy",
-    "passn_n4": "Pass@4",
-    "passn_n64": "Pass@64",
-}
+LABELS = ITEM.experiment.labels
 BASELINE = "Cross-entropy (baseline)"
 
 
@@ -66,17 +57,15 @@ def test_a_line_a_branch_is_drawn_through_its_gains_and_the_baseline_at_zero() -
     figure = gains()
     ours, papers = figure.axes
 
-    drawn = {label: measured(branch, "gain") for branch, label in MODELS.items() if branch != "ce"}
+    drawn = {LABELS[b]: measured(b, "gain") for b in ITEM.models if b != "ce"}
     # x of the zero line in shares of the axis: all of it
     assert lines_of(ours) == {BASELINE: ([0, 1], [0, 0])} | drawn
     assert ours.get_xscale() == "linear"
     assert list(lines_of(papers)) == [BASELINE, "Pass@4", "Pass@64"]
     reported = [13.5 - 15.8, 49.4 - 46.3, 67.6 - 59.8]
     assert lines_of(papers)["Pass@64"][1] == pytest.approx(reported)
-    assert titles_of(figure) == [
-        "This run (scale laptop, 3 seeds)",
-        "Paper (Mistral-7B, MATH)",
-    ]
+    titles = ["This run (scale laptop, 3 seeds)", "Paper (Mistral-7B, MATH)"]
+    assert titles_of(figure) == titles
     assert not ours.get_shared_y_axes().joined(ours, papers)
     for axes in figure.axes:
         assert axes.get_xlabel() == "Samples per problem, k"
@@ -182,7 +171,7 @@ def test_levels_have_a_line_for_every_model_and_a_band_where_they_have_an_interv
     figure = figures.levels(ITEM, summary_of(), REPORTED)
     ours, papers = figure.axes
 
-    lines = {label: measured(branch, "value") for branch, label in MODELS.items()}
+    lines = {LABELS[branch]: measured(branch, "value") for branch in ITEM.models}
     assert lines_of(ours) == lines
     assert spans_of(ours) == [(min(ys) - 2, max(ys) + 3) for _, ys in lines.values()]
     assert lines_of(papers)["Cross-entropy"] == ([1, 16, 64], [15.8, 46.3, 59.8])
@@ -195,7 +184,7 @@ def test_levels_have_a_line_for_every_model_and_a_band_where_they_have_an_interv
     assert papers.get_ylabel() == "Reported pass@k (percent)"
 
 
-# --- axes, files ------------------------------------------------------------------------------
+# --- axes, title ------------------------------------------------------------------------------
 
 
 def test_the_k_axis_ends_where_this_runs_samples_end_and_the_papers_at_its_own() -> None:
@@ -219,32 +208,6 @@ def test_ticks_keep_a_tenth_of_the_axis_apart_and_both_ends(
     budgets: list[int], ticks: list[int]
 ) -> None:
     assert spaced_ticks(budgets) == ticks
-
-
-def test_the_same_input_gives_the_same_bytes_of_page_width_with_editable_fonts(
-    tmp_path: Path,
-) -> None:
-    first, second = (
-        saved(tmp_path / name, settings)
-        for name, settings in (("first", {}), ("second", {"savefig.dpi": 50, "pdf.fonttype": 3}))
-    )
-
-    assert first == second
-    assert set(first) == {"a.pdf", "a.png"}
-    assert b"CIDFontType2" in first["a.pdf"]  # fonttype 42
-    assert b"/Type3" not in first["a.pdf"]
-    assert b"CreationDate" not in first["a.pdf"]
-    with Image.open(tmp_path / "first" / "a.png") as image:
-        assert image.size[0] == 1300  # 6.5 inches at 200 dots an inch
-        assert round(image.info["dpi"][0]) == 200
-
-
-def saved(folder: Path, settings: dict[str, Any]) -> dict[str, bytes]:
-    """The files of a figure, saved where the user's own settings are these."""
-    figure = gains()
-    with matplotlib.rc_context(settings):
-        figures.save(figure, folder / "a.pdf", folder / "a.png")
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_a_long_title_takes_more_lines_and_is_not_cut_off() -> None:

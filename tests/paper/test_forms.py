@@ -37,6 +37,10 @@ def test_every_row_of_the_sheet_passes_at_every_scale(scale: str) -> None:
     forms.check(read_study(scale))
 
 
+OF_ANSWERS = "from answers, and samples of family protein_unconditional give rewards"
+OF_REWARDS = "from rewards, and samples of family sft_majority give answers"
+
+
 @pytest.mark.parametrize(
     ("item", "form", "problem", "remedy"),
     [
@@ -48,19 +52,8 @@ def test_every_row_of_the_sheet_passes_at_every_scale(scale: str) -> None:
         ("table1", "levels", "the form levels does not go with - as family", ""),
         ("table2", "activity", "the form activity goes with - as metric and budgets", ""),
         ("figure5", "levels", "the form levels does not go with - as metric and budgets", ""),
-        (
-            "figure5",
-            "mechanism",
-            "mechanism is made from answers, and samples of family protein_unconditional give "
-            "rewards",
-            "another form or another family",
-        ),
-        (
-            "figure_majority_mechanism",
-            "share_densities",
-            "share_densities is made from rewards, and samples of family sft_majority give answers",
-            "another form or another family",
-        ),
+        ("figure5", "mechanism", OF_ANSWERS, "another form or another family"),
+        ("figure_majority_mechanism", "share_densities", OF_REWARDS, "another form or another f"),
     ],
 )
 def test_a_row_that_does_not_go_with_its_form_is_refused(
