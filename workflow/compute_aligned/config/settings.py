@@ -66,6 +66,11 @@ class Problems(Settings):
 # --- training -------------------------------------------------------------------------------
 
 
+def steps_per_epoch(num_examples: int, batch_size: int) -> int:
+    """Batches in an epoch, the last one possibly smaller."""
+    return -(-num_examples // batch_size)
+
+
 class Duration(Settings):
     """A training length, written ``480 steps`` or ``3 epochs``."""
 

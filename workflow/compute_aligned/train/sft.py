@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from compute_aligned.config.models import Model
-from compute_aligned.config.settings import Sft
+from compute_aligned.config.settings import Sft, steps_per_epoch
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.progress import notice, track
 from compute_aligned.files.records import Problem
@@ -37,7 +37,6 @@ from compute_aligned.train.optimisation import (
     restore_checkpoint,
     save_checkpoint,
     seed_dropout,
-    steps_per_epoch,
 )
 
 RECENT = 20  # batches over which the stopping criterion averages p
