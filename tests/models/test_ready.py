@@ -9,8 +9,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from compute_aligned.config import study
-from compute_aligned.config.scales import Scale
+from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError
 from compute_aligned.models import ready as machine
 from compute_aligned.models.ready import ready
@@ -21,24 +20,24 @@ COMMON = ["--scale", "smoke", "--family", FAMILY, "--seed", 0]
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkpoint(config: Path, tmp_path: Path) -> Path:
     """The folder of a tiny Mistral, from which a family of the smoke scale starts."""
     folder = hub.mistral(tmp_path / "mistral")
-    content = yaml.safe_load((study.CONFIG / "scales" / "smoke.yaml").read_text())
+    path = config / "scales" / "smoke.yaml"
+    content = yaml.safe_load(path.read_text())
     model = {
         "pretrained": str(folder),
         "lora": {"rank": 4, "alpha": 8, "targets": ["q_proj", "v_proj"]},
         "chat_template": True,
         "max_length": 128,
     }
-    family = content["families"][FAMILY] | {"warmup": None, "model": model}
-    scale = Scale.model_validate(content | {"families": {FAMILY: family}})
-    monkeypatch.setattr(study, "read_scale", lambda _: scale)
+    content["families"][FAMILY] |= {"warmup": None, "model": model}
+    path.write_text(yaml.safe_dump(content))
     return folder
 
 
 def fetched(tmp_path: Path) -> Path:
-    name = study.read_family("smoke", FAMILY).model.checkpoint
+    name = read_study("smoke").experiment(FAMILY).settings.model.checkpoint
     path = tmp_path / "models" / f"{name}.json"
     jobs.run("fetch-model", "--scale", "smoke", "--checkpoint", name, "--out", path)
     return path
@@ -56,7 +55,7 @@ def test_a_job_has_its_checkpoint_as_it_was_fetched_until_that_changes(
     at = ready("smoke", FAMILY, None, record, weights_needed)
 
     assert at.device == "cpu"
-    assert at.model == study.read_family("smoke", FAMILY).model
+    assert at.model == read_study("smoke").experiment(FAMILY).settings.model
     content = json.loads(record.read_text())
     assert content["pretrained"] == str(checkpoint)
     assert record.with_suffix(".revision").read_text().strip() == content["revision"]

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compute_aligned.config import study
 from compute_aligned.config.models import Lora, PretrainedModel, ScratchModel
+from compute_aligned.config.reading import read_scale
 from compute_aligned.files.errors import InputError
 from compute_aligned.models import loading
 from compute_aligned.models.size import ModelSize, adapters, checkpoint_folder, parameters
@@ -15,7 +15,7 @@ from compute_aligned.models.size import ModelSize, adapters, checkpoint_folder, 
 SCRATCH = {
     f"{scale} {name}": family.model
     for scale in ("laptop", "smoke")
-    for name, family in study.read_scale(scale).families.items()
+    for name, family in read_scale(scale).families.items()
     if isinstance(family.model, ScratchModel)
 }
 ELSEWHERE = PretrainedModel(pretrained="nobody/has-this", parameters=7_000_000_000)
