@@ -2,13 +2,12 @@ import random
 import shutil
 from pathlib import Path
 
+import adapted
 import pytest
 import tiny
 import torch
 from models.damage import Damage, changed, cut, edited, lost, overwritten, without
-from safetensors.torch import load_file
 
-from compute_aligned.config.models import PretrainedModel
 from compute_aligned.files.errors import InputError
 from compute_aligned.models import loading
 from compute_aligned.models.log_probs import suppress
@@ -28,9 +27,12 @@ def test_pieces_of_prompts_are_suppressed_in_the_saved_model_too(tmp_path: Path)
     assert logits.isneginf().nonzero()[:, 1].tolist() == wanted * 2
 
 
-def test_a_model_from_scratch_is_a_function_of_its_seed() -> None:
+@pytest.mark.parametrize("of", ["scratch", "an adapter"])
+def test_a_new_model_is_a_function_of_its_seed(model_folder: Path, of: str) -> None:
+    settings = tiny.SHAPE if of == "scratch" else adapted.settings(model_folder)
     first, again, other = (
-        loading.build(tiny.SHAPE, seed, torch.float32)[0].state_dict() for seed in (3, 3, 4)
+        dict(loading.build(settings, seed, torch.float32)[0].named_parameters())
+        for seed in (3, 3, 4)
     )
 
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -53,13 +55,6 @@ def test_a_saved_model_loads_with_the_same_logits_and_tokens_and_draws_no_bar(
     assert tiny.encode_prompt(read, "12*3=") == ids[0].tolist()
     assert read.pad_token_id == tokenizer.pad_token_id
     assert read.eos_token_id == tokenizer.eos_token_id
-
-
-def test_a_pretrained_folder_is_what_a_warm_up_can_start_from(model_folder: Path) -> None:
-    model, _ = loading.build(PretrainedModel(pretrained=str(model_folder)), 9, torch.float32)
-
-    expected = load_file(model_folder / WEIGHTS)
-    assert all(torch.equal(model.state_dict()[name], expected[name]) for name in expected)
 
 
 @pytest.mark.parametrize(

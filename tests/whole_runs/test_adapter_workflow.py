@@ -157,31 +157,6 @@ def test_the_table_shows_every_branch(adapters: Path) -> None:
     assert set(BRANCHES) <= set(rows["branch"])
 
 
-def test_another_base_is_refused_before_anything_is_trained(
-    adapters: Path, base: Path, tmp_path: Path
-) -> None:
-    moved = checkpoint(tmp_path / "elsewhere")
-    path = adapters / "config" / "scales" / "smoke.yaml"
-    before = path.read_text()
-    path.write_text(before.replace(str(base), str(moved)))
-    try:
-        done = runs.snakemake(
-            adapters,
-            *("--cores", "1", "--forcerun", "train_sft"),
-            *("--allowed-rules", "train_sft", "fetch_model"),
-            *("--rerun-triggers", "mtime", "--config", "scale=smoke", "--"),
-            f"results/smoke/branches/{FAMILY}/ce/seed0/model",
-        )
-    finally:
-        path.write_text(before)
-
-    output = done.stdout + done.stderr
-    assert done.returncode != 0
-    assert f"this adapter is for {base}, and the family's model is {moved}" in output
-    assert "remedy: " in output
-    assert "Traceback" not in output
-
-
 def test_the_other_engine_draws_from_them_and_each_rule_has_imported_what_adapters_need(
     adapters: Path,
 ) -> None:
@@ -194,3 +169,26 @@ def test_the_other_engine_draws_from_them_and_each_rule_has_imported_what_adapte
         without_4_bits = {"bitsandbytes"} if adapted.why_not_4_bits() else set()
         there = imported(runs.environments_of_rules(), environment)
         assert packages - without_4_bits <= there
+
+
+def test_another_base_is_refused_before_anything_is_trained(
+    adapters: Path, base: Path, tmp_path: Path
+) -> None:
+    """It comes last: Snakemake deletes what the job that fails was to make anew."""
+    moved = checkpoint(tmp_path / "elsewhere")
+    path = adapters / "config" / "scales" / "smoke.yaml"
+    path.write_text(path.read_text().replace(str(base), str(moved)))
+
+    done = runs.snakemake(
+        adapters,
+        *("--cores", "1", "--forcerun", "train_sft"),
+        *("--allowed-rules", "train_sft", "fetch_model"),
+        *("--rerun-triggers", "mtime", "--config", "scale=smoke", "--"),
+        f"results/smoke/branches/{FAMILY}/ce/seed0/model",
+    )
+
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert f"this adapter is for {base}, and the family's model is {moved}" in output
+    assert "remedy: " in output
+    assert "Traceback" not in output
