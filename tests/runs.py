@@ -22,6 +22,7 @@ import yaml
 from environments import CLOSED, closed_path
 
 ROOT = Path(__file__).resolve().parents[1]
+STAND_IN_FOR_CONDA = ROOT / "tests" / "conda" / "stand_in" / "bin"
 FAMILY, SEED = "sft_passn", 0
 BRANCHES = ["ce", "passn_n16"]
 
@@ -83,6 +84,14 @@ def jobs_in(said: str) -> dict[str, int]:
     """How many jobs of each rule Snakemake names in its table of them, its target left out."""
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, flags=re.MULTILINE))
     return {rule: int(count) for rule, count in jobs.items() if rule not in ("all", "total")}
+
+
+def with_conda() -> dict[str, str]:
+    """The environment variables of a machine that has conda, or what stands in for it."""
+    if shutil.which("conda") is not None:
+        return dict(os.environ)
+    path = f"{STAND_IN_FOR_CONDA}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "STAND_IN_PYTHON": sys.executable}
 
 
 @contextlib.contextmanager

@@ -142,7 +142,11 @@ def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
 
 
 def test_switching_conda_on_retrains_nothing(finished: Path) -> None:
-    assert "train_sft" not in planned(finished, "--use-conda")
+    arguments = ("--dry-run", "--use-conda", "--config", "scale=smoke")
+    done = runs.snakemake(finished, *arguments, environment=runs.with_conda())
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert trained(runs.jobs_in(done.stdout + done.stderr)) == {}
 
 
 AGAIN = {
