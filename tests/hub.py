@@ -8,17 +8,17 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gguf
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    AutoModelForCausalLM,
     GPT2Config,
-    GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
-    MistralForCausalLM,
     PreTrainedTokenizerFast,
 )
 
@@ -28,6 +28,7 @@ INSTRUCT = (
     "{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]{% else %}{{ m['content'] }}"
     "{{ eos_token }}{% endif %}{% endfor %}"
 )
+WORDS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 PROTEINS = ["MKVLAAGIVGLLLAQWERTY", "ACDEFGHIKLMNPQRSTVWY", "Input: MKV \n Output:"]
 
 # --- checkpoints ---------------------------------------------------------------------------------
@@ -35,46 +36,38 @@ PROTEINS = ["MKVLAAGIVGLLLAQWERTY", "ACDEFGHIKLMNPQRSTVWY", "Input: MKV \n Outpu
 
 def mistral(folder: Path, seed: int = 0, shard: str = "5GB") -> Path:
     """A Mistral with the template of an instruct model, in shards of at most that size."""
-    torch.manual_seed(seed)
-    tokenizer = _bytewise({"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"})
+    tokenizer = _bytewise(**WORDS)
     tokenizer.chat_template = INSTRUCT
-    config = MistralConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=256,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    MistralForCausalLM(config).save_pretrained(folder, max_shard_size=shard)
-    tokenizer.save_pretrained(folder)
-    return folder
+    shape = {"intermediate_size": 64, "num_key_value_heads": 1, "head_dim": 16}
+    return _saved(folder, seed, tokenizer, MistralConfig, shape, shard)
 
 
 def gpt2(folder: Path, seed: int = 0) -> Path:
     """A GPT-2 with one token for beginning, end and unknown, like ProtGPT2."""
+    tokenizer = _bytewise(**dict.fromkeys(WORDS, "<|endoftext|>"))
+    return _saved(folder, seed, tokenizer, GPT2Config, {}, "5GB")
+
+
+def _saved(
+    folder: Path, seed: int, tokenizer: Any, kind: type, shape: dict[str, int], shard: str
+) -> Path:
     torch.manual_seed(seed)
-    end = "<|endoftext|>"
-    tokenizer = _bytewise({"bos_token": end, "eos_token": end, "unk_token": end})
-    config = GPT2Config(
-        vocab_size=len(tokenizer),
-        n_embd=32,
-        n_layer=2,
-        n_head=2,
-        n_positions=128,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    GPT2LMHeadModel(config).save_pretrained(folder)
+    shape |= {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = kind(**shape, max_position_embeddings=256, **_ids(tokenizer))
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder, max_shard_size=shard)
     tokenizer.save_pretrained(folder)
     return folder
 
 
-def _bytewise(special: dict[str, str]) -> PreTrainedTokenizerFast:
+def _ids(tokenizer: Any) -> dict[str, int]:
+    """What a network has to know of its tokenizer."""
+    special = {
+        f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos")
+    }
+    return {"vocab_size": len(tokenizer), **special}
+
+
+def _bytewise(**special: str) -> PreTrainedTokenizerFast:
     """Byte-pair encoding over all bytes, with some merges of amino acids."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -95,9 +88,8 @@ def _bytewise(special: dict[str, str]) -> PreTrainedTokenizerFast:
 def llama_package(site: Path, name: str, version: str, lacking: str = "-") -> LlamaForCausalLM:
     """Install a package with a tiny Llama as GGUF; returns the network that it holds."""
     torch.manual_seed(0)
-    tokenizer = _bytewise({"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"})
+    tokenizer = _bytewise(**WORDS)
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
         hidden_size=64,
         intermediate_size=96,
         num_hidden_layers=2,
@@ -105,8 +97,7 @@ def llama_package(site: Path, name: str, version: str, lacking: str = "-") -> Ll
         num_key_value_heads=2,
         max_position_embeddings=128,
         tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+        **_ids(tokenizer),
     )
     network = LlamaForCausalLM(config).eval()
     module = name.replace("-", "_")
@@ -123,28 +114,31 @@ def _write_gguf(
     path: Path, network: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, lacking: str
 ) -> None:
     config, writer = network.config, gguf.GGUFWriter(path, "llama")
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
-    writer.add_vocab_size(config.vocab_size)
+    for name, value in {
+        "context_length": config.max_position_embeddings,
+        "embedding_length": config.hidden_size,
+        "block_count": config.num_hidden_layers,
+        "feed_forward_length": config.intermediate_size,
+        "head_count": config.num_attention_heads,
+        "head_count_kv": config.num_key_value_heads,
+        "layer_norm_rms_eps": config.rms_norm_eps,
+        "rope_freq_base": config.rope_parameters["rope_theta"],
+        "rope_dimension_count": config.hidden_size // config.num_attention_heads,
+        "vocab_size": config.vocab_size,
+        "tokenizer_model": "gpt2",
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "unk_token_id": tokenizer.unk_token_id,
+    }.items():
+        getattr(writer, f"add_{name}")(value)
     words = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
     merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
     special = set(tokenizer.all_special_tokens)
-    writer.add_tokenizer_model("gpt2")
     writer.add_token_list(words)
     writer.add_token_types(
         [gguf.TokenType.CONTROL if w in special else gguf.TokenType.NORMAL for w in words]
     )
     writer.add_token_merges([" ".join(merge) for merge in merges])
-    writer.add_bos_token_id(tokenizer.bos_token_id)
-    writer.add_eos_token_id(tokenizer.eos_token_id)
-    writer.add_unk_token_id(tokenizer.unk_token_id)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
     for key, tensor in network.state_dict().items():
         if key == "lm_head.weight" or lacking in key:  # the embedding's own serves for the former

@@ -16,11 +16,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from environments import CLOSED, closed_path
 
 ROOT = Path(__file__).resolve().parents[1]
+STAND_IN_FOR_CONDA = ROOT / "tests" / "conda" / "stand_in" / "bin"
 FAMILY, SEED = "sft_passn", 0
 BRANCHES = ["ce", "passn_n16"]
 
@@ -68,6 +70,30 @@ def snakemake(
     )
 
 
+def dry_run(
+    folder: Path, *arguments: str, scale: str = "smoke", settings: tuple[str, ...] = ()
+) -> str:
+    """What Snakemake says that it would do, for these targets and options."""
+    config = ("--config", f"scale={scale}", *settings)
+    done = snakemake(folder, "--dry-run", *arguments, *config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def jobs_in(said: str) -> dict[str, int]:
+    """How many jobs of each rule Snakemake names in its table of them, its target left out."""
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, flags=re.MULTILINE))
+    return {rule: int(count) for rule, count in jobs.items() if rule not in ("all", "total")}
+
+
+def with_conda() -> dict[str, str]:
+    """The environment variables of a machine that has conda, or what stands in for it."""
+    if shutil.which("conda") is not None:
+        return dict(os.environ)
+    path = f"{STAND_IN_FOR_CONDA}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "STAND_IN_PYTHON": sys.executable}
+
+
 @contextlib.contextmanager
 def background(
     folder: Path, *arguments: str, environment: Mapping[str, str] = os.environ
@@ -93,53 +119,64 @@ def background(
 
 def small_repository(target: Path) -> Path:
     """A copy with one family, seed, table and two branches, whose warm-up takes some seconds."""
+
+    def lengthen(family: dict[str, Any]) -> None:
+        family["warmup"]["hold"] = "600 steps"
+        family["sampling"]["block_size"] = 1
+
+    return with_one_family(target, FAMILY, BRANCHES, "table2", "C1b", lengthen)
+
+
+def with_one_family(
+    target: Path,
+    family: str,
+    branches: list[str],
+    item: str,
+    claim: str,
+    change: Callable[[dict[str, Any]], None],
+) -> Path:
+    """A copy whose smoke scale is a family at one seed, some of its branches, an item, a claim."""
     folder = copy_repository(target)
-    scale_file = folder / "config" / "scales" / "smoke.yaml"
-    scale = yaml.safe_load(scale_file.read_text())
-    family = scale["families"][FAMILY]
-    family["seeds"] = [SEED]
-    family["warmup"]["hold"] = "600 steps"
-    family["sampling"]["block_size"] = 1
-    scale["families"] = {FAMILY: family}
-    scale_file.write_text(yaml.safe_dump(scale))
-    keep_rows(folder / "config" / "branches.tsv", branch=BRANCHES, family=[FAMILY])
-    keep_rows(folder / "config" / "paper_items.tsv", item=["table2"])
-    items = folder / "config" / "paper_items.tsv"
-    items.write_text(
-        items.read_text().replace("ce passn_n4 passn_n16 passn_n64", " ".join(BRANCHES))
-    )
-    keep_rows(folder / "config" / "claims.tsv", claim=["C1b"])
-    keep_rows(folder / "config" / "claim_contrasts.tsv", claim=["C1b"], branch=BRANCHES)
+    path = folder / "config" / "scales" / "smoke.yaml"
+    scale = yaml.safe_load(path.read_text())
+    scale["families"] = {family: scale["families"][family] | {"seeds": [SEED]}}
+    change(scale["families"][family])
+    path.write_text(yaml.safe_dump(scale))
+
+    def keep(row: dict[str, str]) -> bool:
+        if "item" in row:
+            row["branches"] = " ".join(branches)
+            return row["item"] == item
+        if "claim" in row:
+            return row["claim"] == claim
+        return row["family"] == family and row["branch"] in branches
+
+    for sheet in ("branches", "paper_items", "claims", "claim_contrasts"):
+        edit_rows(folder / "config" / f"{sheet}.tsv", keep)
     return folder
 
 
-def keep_rows(sheet: Path, **wanted: list[str]) -> None:
-    """Leave only the rows of a sheet that have one of the wanted values in each of the columns."""
-    lines = sheet.read_text().splitlines()
-    rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    kept = [
-        line
-        for line, row in zip(lines[1:], rows, strict=True)
-        if all(row[column] in values for column, values in wanted.items())
-    ]
-    sheet.write_text("\n".join([lines[0], *kept]) + "\n")
+def edit_rows(sheet: Path, edit: Callable[[dict[str, str]], object]) -> None:
+    """Let a function change the rows of a sheet, and leave those for which it says something."""
+    with sheet.open(newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        kept = [row for row in rows if edit(row)]
+    lines = [rows.fieldnames or [], *(row.values() for row in kept)]
+    sheet.write_text("".join("\t".join(line) + "\n" for line in lines))
 
 
 def results_of(folder: Path) -> dict[str, bytes]:
     """What a finished run of the small repository must agree on with every other, by file."""
     results = folder / "results" / "smoke"
-    models = [results / "warmup" / FAMILY / f"seed{SEED}"]
-    models += [results / "branches" / FAMILY / branch / f"seed{SEED}" for branch in BRANCHES]
-    files = [
-        file for m in models for file in (m / "model" / "model.safetensors", m / "steps.parquet")
+    models = [
+        f"warmup/{FAMILY}/seed{SEED}",
+        *(f"branches/{FAMILY}/{b}/seed{SEED}" for b in BRANCHES),
     ]
-    files += [
-        results / "samples" / FAMILY / f"seed{SEED}.parquet",
-        results / "scores" / FAMILY / f"seed{SEED}.parquet",
-        results / "scores" / FAMILY / f"seed{SEED}.outcomes.parquet",
-        *(results / "tables" / f"table2.{kind}" for kind in ("csv", "md", "tex")),
-    ]
-    return {str(file.relative_to(results)): file.read_bytes() for file in files}
+    names = [f"{m}/{file}" for m in models for file in ("model/model.safetensors", "steps.parquet")]
+    names += [f"samples/{FAMILY}/seed{SEED}.parquet"]
+    names += [f"scores/{FAMILY}/seed{SEED}.{kind}parquet" for kind in ("", "outcomes.")]
+    names += [f"tables/table2.{kind}" for kind in ("csv", "md", "tex")]
+    return {name: (results / name).read_bytes() for name in names}
 
 
 def first_step(folder: Path, rule: str) -> int:

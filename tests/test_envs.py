@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import hub
+import jobs
 import pytest
 import yaml
 from environments import (
@@ -26,6 +27,7 @@ from environments import (
     pinned,
     plan,
 )
+from packaging.requirements import Requirement
 
 RULES = ["train", "sample", "report"]
 DATA_SET = "datasets--nlile--hendrycks-MATH-benchmark"
@@ -106,19 +108,15 @@ def test_every_environment_is_made_by_conda_forge_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("marker", "system"), [("Linux", "linux"), ("Darwin", "darwin")], ids=["linux", "macos"]
+    ("name", "system", "version"),
+    [("Linux", "linux", "==2.13.0+cpu"), ("Darwin", "darwin", "==2.13.0")],
 )
-def test_torch_is_pinned_once_on_every_system(marker: str, system: str) -> None:
-    from packaging.requirements import Requirement
+def test_torch_is_pinned_once_on_every_system(name: str, system: str, version: str) -> None:
+    on = {"sys_platform": system, "platform_system": name}
+    wanted = [Requirement(line) for line in lines_within(ENVS / "train.post-deploy.sh")]
 
-    (version,) = [
-        str(wanted.specifier)
-        for line in lines_within(ENVS / "train.post-deploy.sh")
-        if (wanted := Requirement(line)).name == "torch"
-        and wanted.marker.evaluate({"sys_platform": system, "platform_system": marker})
-    ]
-
-    assert version == ("==2.13.0+cpu" if system == "linux" else "==2.13.0")
+    found = [w.specifier for w in wanted if w.name == "torch" and w.marker.evaluate(on)]
+    assert list(map(str, found)) == [version]
 
 
 def test_checkpoints_from_packages_are_in_the_environment_that_fetches_them() -> None:
@@ -162,37 +160,24 @@ ELSEWHERE = "https://download.pytorch.org/whl/cpu"
 @pytest.mark.parametrize(
     ("lock", "fails", "asked", "said"),
     [
-        pytest.param(
-            CPU,
-            "none",
-            ["- pycosat==", "- torch==", "- numpy==pycosat==torch=="],
-            "",
-            id="cpu",
-        ),
-        pytest.param(
+        (CPU, "none", ["- pycosat==", "- torch==", "- numpy==pycosat==torch=="], ""),
+        (
             CPU,
             "pycosat==",
             ["- pycosat==", "- torch==", "- numpy==torch=="],
             "pycosat is left out, which has to be compiled",
-            id="no compiler",
         ),
-        pytest.param(
+        (
             CPU.replace("pycosat", "six"),
             "-",
             ["- torch==", f"{ELSEWHERE} torch==", "- numpy==six==torch=="],
             f"not on the configured package indexes: asking {ELSEWHERE}",
-            id="torch is elsewhere",
         ),
-        pytest.param(
-            "torch==2.13.0+cpu\n",
-            "*",
-            ["- torch==", f"{ELSEWHERE} torch=="],
-            "Set TORCH_INDEX",
-            id="torch is nowhere",
-        ),
-        pytest.param("numpy==2.3.5\n", "none", ["- numpy=="], "", id="no torch"),
-        pytest.param("torch==2.13.0\n", "none", ["- torch=="], "", id="gpu"),
+        ("torch==2.13.0+cpu\n", "*", ["- torch==", f"{ELSEWHERE} torch=="], "Set TORCH_INDEX"),
+        ("numpy==2.3.5\n", "none", ["- numpy=="], ""),
+        ("torch==2.13.0\n", "none", ["- torch=="], ""),
     ],
+    ids=["cpu", "no compiler", "torch is elsewhere", "torch is nowhere", "no torch", "gpu"],
 )
 def test_torch_alone_is_looked_for_elsewhere_and_nothing_of_the_user_s_is_taken(
     tmp_path: Path, lock: str, fails: str, asked: list[str], said: str
@@ -216,38 +201,25 @@ def test_every_verb_that_a_rule_calls_has_an_environment() -> None:
 
 def test_the_command_line_itself_imports_nothing_heavy() -> None:
     program = "import json, sys; import compute_aligned.__main__; print(json.dumps([*sys.modules]))"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": str(ROOT / "workflow")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    loaded = json.loads(jobs.start("-c", program).stdout)
 
     heavy = {"datasets", "matplotlib", "pandas", "peft", "safetensors", "scipy", "torch"}
     heavy |= {"huggingface_hub", "reasoning_gym", "sympy", "transformers", "vllm"}
-    assert not heavy & set(json.loads(done.stdout))
+    assert not heavy & set(loaded)
 
 
-def fetch(folder: Path, what: str, *without: str) -> subprocess.CompletedProcess[str]:
+def fetch(mirror: Path, place: Path, what: str, *without: str) -> subprocess.CompletedProcess[str]:
     """Fetch something in the environment of the rule, some of its packages dropped."""
-    place = folder / "-".join(("plan", *without))
-    place.mkdir()
     verb, name, value = what.split()
     kind = {"fetch": "--source", "fetch-model": "--checkpoint"}[verb]
     scale = {"math": "paper"}.get(value, "small")
-    arguments = [verb, "--scale", scale, kind, value, "--out", str(place / name)]
-    return subprocess.run(
-        [sys.executable, CLOSED, plan(place, without), "-m", "compute_aligned", *arguments],
-        env=os.environ
-        | {
-            "PYTHONPATH": f"{folder / 'site'}{os.pathsep}{folder / 'copy' / 'workflow'}",
-            "HF_HOME": str(folder / "home"),
-            "HF_HUB_OFFLINE": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    place.mkdir()
+    arguments = [verb, "--scale", scale, kind, value, "--out", place / name]
+    return jobs.start(
+        *(CLOSED, plan(place, without), "-m", "compute_aligned", *arguments),
+        PYTHONPATH=f"{mirror / 'site'}{os.pathsep}{mirror / 'copy' / 'workflow'}",
+        HF_HOME=str(mirror / "home"),
+        HF_HUB_OFFLINE="1",
     )
 
 
@@ -272,18 +244,17 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("package", FETCHED_WITH)
+@pytest.mark.parametrize("what", sorted(set(FETCHED_WITH.values())))
 def test_what_only_fetching_imports_is_there_and_is_missed_where_it_is_not(
-    mirror: Path, package: str
+    mirror: Path, tmp_path: Path, what: str
 ) -> None:
-    what = FETCHED_WITH[package]
-
-    there, dropped = fetch(mirror, what), fetch(mirror, what, package)
-
+    there = fetch(mirror, tmp_path / "there", what)
     assert there.returncode == 0, there.stderr
-    assert dropped.returncode != 0
-    assert package.replace("-", "_") in dropped.stderr.replace("-", "_")
-    shutil.rmtree(mirror / "plan")
+
+    for package in [name for name, of in FETCHED_WITH.items() if of == what]:
+        dropped = fetch(mirror, tmp_path / package, what, package)
+        assert dropped.returncode != 0
+        assert package.replace("-", "_") in dropped.stderr.replace("-", "_")
 
 
 @pytest.mark.parametrize("environment", ["train", "report"])
@@ -293,13 +264,8 @@ def test_symbolic_grading_works_where_rewards_and_scores_are_given(
     for dropped in ((), GRADED_WITH):
         folder = tmp_path / f"without{len(dropped)}"
         folder.mkdir()
-        done = subprocess.run(
-            [sys.executable, "-c", GRADE, plan(folder, dropped), environment],
-            env=os.environ | {"PYTHONPATH": f"{CLOSED.parent}{os.pathsep}{ROOT / 'workflow'}"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        search = f"{CLOSED.parent}{os.pathsep}{ROOT / 'workflow'}"
+        done = jobs.start("-c", GRADE, plan(folder, dropped), environment, PYTHONPATH=search)
 
         assert done.stdout.strip() == ("" if dropped else "True"), done.stderr
         assert ("the package math-verify is not installed" in done.stderr) == bool(dropped)

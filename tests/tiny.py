@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, Mamba2Config
+from transformers import AutoModelForCausalLM, GPT2Config, Mamba2Config
 
 from compute_aligned.config.models import ScratchModel
 from compute_aligned.config.settings import Decoding, Rl
@@ -59,6 +59,15 @@ def recurrent() -> Any:
     return AutoModelForCausalLM.from_config(shape).eval()
 
 
+def gpt2(dropout: float = 0.0) -> Any:
+    """A model whose positions are absolute, the same at each call, in evaluation mode."""
+    torch.manual_seed(0)
+    shape = GPT2Config(
+        vocab_size=15, n_positions=24, n_embd=16, n_layer=2, n_head=2, attn_pdrop=dropout
+    )
+    return AutoModelForCausalLM.from_config(shape).eval()
+
+
 def problems(count: int) -> list[Problem]:
     """Products whose prompts differ in length."""
     pairs = [(7 * i + 2) % 130 + 2 for i in range(count)]
@@ -75,3 +84,12 @@ def encode_prompt(tokenizer: Any, prompt: str, chat_template: bool = False) -> l
 def encode_completion(tokenizer: Any, text: str) -> list[int]:
     """The token ids of one completion."""
     return tokens.encode_completions(tokenizer, [text])[0]
+
+
+def shapes_of_passes(model: Any) -> list[tuple[int, ...]]:
+    """Rows and tokens of each pass through a model from now on; filled as it is called."""
+    shapes: list[tuple[int, ...]] = []
+    model.register_forward_pre_hook(
+        lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    return shapes
