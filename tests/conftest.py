@@ -2,11 +2,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import jobs
 import pytest
-import tiny
 import torch
 from hypothesis import settings
+from support import jobs, tiny
 
 from compute_aligned.config.reading import CONFIG
 from compute_aligned.config.study import read_study

@@ -4,9 +4,9 @@ import os
 import re
 from pathlib import Path
 
-import jobs
 import pyarrow.parquet as pq
 import pytest
+from support import jobs
 
 from compute_aligned import __main__
 from compute_aligned.files import records

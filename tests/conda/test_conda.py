@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from environments import ENVS, pinned
-from runs import results_of, small_repository, snakemake, surroundings, with_conda
+from support.environments import ENVS, pinned
+from support.runs import results_of, small_repository, snakemake, surroundings, with_conda
 
 RULES = ("train", "sample", "report")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from config_parts import BRANCHES, error_of, replaced, write
+from config.config_parts import BRANCHES, error_of, replaced, write
 from typer.testing import CliRunner
 
 from compute_aligned.__main__ import app

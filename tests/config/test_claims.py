@@ -2,9 +2,9 @@ import re
 import shutil
 from pathlib import Path
 
-import claim_parts
 import pytest
-from config_parts import replaced
+from config.config_parts import replaced
+from support import claim_parts
 
 from compute_aligned.config import claims
 from compute_aligned.config.checks import check_claims

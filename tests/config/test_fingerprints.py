@@ -2,7 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from config_parts import BRANCHES, ITEMS, OF_FAMILY, SFT, family_with, write
+from config.config_parts import BRANCHES, ITEMS, OF_FAMILY, SFT, family_with, write
 
 from compute_aligned.config import fingerprints
 from compute_aligned.config.fingerprints import description_fingerprint, fingerprint

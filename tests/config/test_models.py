@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from config_parts import OF_FAMILY, SCRATCH, family_with, problem_at
+from config.config_parts import OF_FAMILY, SCRATCH, family_with, problem_at
 
 from compute_aligned.config.fingerprints import fingerprint
 from compute_aligned.config.models import PretrainedModel, ScratchModel

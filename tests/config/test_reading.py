@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from config_parts import BRANCHES, ITEMS, error_of, replaced, write
+from config.config_parts import BRANCHES, ITEMS, error_of, replaced, write
 
 from compute_aligned.config.reading import read_run, read_scale
 from compute_aligned.config.scales import Run

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from config_parts import (
+from config.config_parts import (
     FAMILY,
     OF_FAMILY,
     RL,

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from config_parts import OF_FAMILY, RL, SFT, family_with, problem_at, problem_of
+from config.config_parts import OF_FAMILY, RL, SFT, family_with, problem_at, problem_of
 from hypothesis import given
 from hypothesis import strategies as st
 

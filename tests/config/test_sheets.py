@@ -1,11 +1,11 @@
 from pathlib import Path
 
-import claim_parts
 import pytest
-from config_parts import BRANCHES, ITEMS, cells, problem_of
+from config.config_parts import BRANCHES, ITEMS, cells, problem_of
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support import claim_parts
 
 from compute_aligned.config.sheets import BranchRow, PaperItem, check_starts
 from compute_aligned.files.errors import InputError

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from config_parts import problem_at
+from config.config_parts import problem_at
 
 ONE_OF = "its key source has to be generated:products, "
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from config_parts import BRANCHES, FAMILY, OF_FAMILY, RL, error_of, replaced, write
+from config.config_parts import BRANCHES, FAMILY, OF_FAMILY, RL, error_of, replaced, write
 
 from compute_aligned.config.reading import read_scale
 from compute_aligned.config.scales import Run

@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from claim_parts import reviewed
+from support.claim_parts import reviewed
 
 from compute_aligned.claims.tables import to_markdown, to_tidy
 from compute_aligned.config.reading import ROOT

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
-from runs import copy_repository, snakemake
+from support.runs import copy_repository, snakemake
 
 from compute_aligned.describe import report
 from compute_aligned.files.errors import InputError

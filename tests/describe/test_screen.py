@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from runs import copy_repository, snakemake
+from support.runs import copy_repository, snakemake
 
 from compute_aligned.config.scales import Run
 from compute_aligned.describe.screen import SNAKEMAKE_S_OWN, Screen, attach

@@ -1,6 +1,6 @@
 from typing import Any
 
-from html_cells import parsed, tables_of
+from support.html_cells import parsed, tables_of
 
 from compute_aligned.config.scales import Run
 from compute_aligned.config.study import read_study

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from html_cells import tables_of
+from support.html_cells import tables_of
 
 from compute_aligned.describe.finished import Finished
 from compute_aligned.describe.jobs import SHARED, Job

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import tiny
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import tiny
 from torch.utils.flop_counter import FlopCounterMode
 
 from compute_aligned.config.models import ScratchModel

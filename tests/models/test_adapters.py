@@ -4,13 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import adapted
-import jobs
 import pytest
-import tiny
 import torch
 from models.damage import Damage, changed, cut, edited, lost, overwritten, without
 from safetensors.torch import load_file
+from support import adapted, jobs, tiny
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.models import adapter_files, adapters, loading

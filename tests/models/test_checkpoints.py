@@ -1,14 +1,12 @@
 import shutil
 from pathlib import Path
 
-import hub
-import jobs
 import pytest
-import tiny
 import torch
 from huggingface_hub import constants
 from models.damage import Damage, cut, lost, overwritten
 from safetensors.torch import load_file
+from support import hub, jobs, tiny
 
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.files.errors import InputError

@@ -2,11 +2,10 @@ import random
 import shutil
 from pathlib import Path
 
-import adapted
 import pytest
-import tiny
 import torch
 from models.damage import Damage, changed, cut, edited, lost, overwritten, without
+from support import adapted, tiny
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.models import loading

@@ -2,10 +2,10 @@ import random
 from typing import Any
 
 import pytest
-import tiny
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import tiny
 
 from compute_aligned.models import adapters
 from compute_aligned.models.log_probs import pays_to_share_prompts, token_log_probs

@@ -1,13 +1,12 @@
 import json
 from pathlib import Path
 
-import hub
-import jobs
 import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from support import hub, jobs
 
 from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError

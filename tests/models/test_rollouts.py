@@ -1,8 +1,8 @@
 from typing import Any
 
 import pytest
-import tiny
 import torch
+from support import tiny
 
 from compute_aligned.config.settings import Decoding
 from compute_aligned.files.errors import InputError

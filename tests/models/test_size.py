@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import tiny
 
 from compute_aligned.config.models import Lora, PretrainedModel, ScratchModel
 from compute_aligned.config.reading import read_scale

@@ -3,10 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import tiny
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import Problem

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from own_strategy import SecondTry
 from scipy.integrate import quad
+from support.own_strategy import SecondTry
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy

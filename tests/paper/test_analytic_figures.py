@@ -1,10 +1,10 @@
 import numpy as np
-import own_strategy  # noqa: F401 - makes SecondTry known
 import pytest
+import support.own_strategy  # noqa: F401 - makes SecondTry known
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from paper_parts import STUDY
+from paper.paper_parts import STUDY
 
 from compute_aligned.paper import forms, style
 

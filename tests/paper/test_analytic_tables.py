@@ -4,12 +4,12 @@ from io import StringIO
 from typing import get_args
 
 import numpy as np
-import own_strategy  # noqa: F401 - makes SecondTry known
 import pandas as pd
 import pytest
+import support.own_strategy  # noqa: F401 - makes SecondTry known
 import sympy
 from latex2sympy2_extended import latex2sympy
-from paper_parts import STUDY, grids_of, latex_rows
+from paper.paper_parts import STUDY, grids_of, latex_rows
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, Strategy

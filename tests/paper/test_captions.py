@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from paper_parts import STUDY, item_of
+from paper.paper_parts import STUDY, item_of
 
 from compute_aligned.config.sheets import PaperItem
 from compute_aligned.paper import captions, forms

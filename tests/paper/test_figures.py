@@ -6,7 +6,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from paper_parts import BUDGETS, SHOWN, item_of, summary_of
+from paper.paper_parts import BUDGETS, SHOWN, item_of, summary_of
 
 from compute_aligned.config.study import Item
 from compute_aligned.paper import figures, style

@@ -2,7 +2,7 @@ import inspect
 from dataclasses import replace
 
 import pytest
-from paper_parts import STUDY
+from paper.paper_parts import STUDY
 
 from compute_aligned.config.reading import CONFIG
 from compute_aligned.config.study import read_study

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from paper_parts import grids_of
+from paper.paper_parts import grids_of
 
 from compute_aligned.config.reading import REPORTED
 from compute_aligned.config.study import Study, read_study

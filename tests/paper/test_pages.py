@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ElementTree
 
 import pandas as pd
 import pytest
-from html_cells import parsed, tables_of
 from hypothesis import given
 from hypothesis import strategies as st
+from support.html_cells import parsed, tables_of
 
 from compute_aligned.paper import pages
 from compute_aligned.paper.analytic_tables import FORMULAS

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from paper_parts import STUDY
+from paper.paper_parts import STUDY
 
 from compute_aligned.config.reading import CONFIG, REPORTED, ROOT
 from compute_aligned.config.sheets import PaperItem

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from graded import item_of, write_proteins
-from markdown_cells import rows_of
 from scipy import stats
+from support.graded import item_of, write_proteins
+from support.markdown_cells import rows_of
 
 from compute_aligned.method.rewards import INVALID_REWARD, unconditional_landscape
 from compute_aligned.method.strategies import BestOfN, SingleSample, Strategy

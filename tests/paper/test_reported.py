@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from paper_parts import BUDGETS, SHOWN, item_of, summary_of
+from paper.paper_parts import BUDGETS, SHOWN, item_of, summary_of
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.metrics import METRICS

@@ -3,10 +3,10 @@ from collections.abc import Callable
 
 import pandas as pd
 import pytest
-from html_cells import tables_of
 from hypothesis import given
 from hypothesis import strategies as st
-from paper_parts import grids_of, latex_rows
+from paper.paper_parts import grids_of, latex_rows
+from support.html_cells import tables_of
 
 from compute_aligned.paper import sheets
 from compute_aligned.paper.sheets import (

@@ -2,10 +2,10 @@ import json
 import re
 from pathlib import Path
 
-import jobs
 import matplotlib
 import pytest
 from PIL import Image
+from support import jobs
 
 from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError

@@ -1,6 +1,6 @@
 import pandas as pd
 import pytest
-from paper_parts import BUDGETS, SHOWN, grids_of, item_of, latex_rows, summary_of
+from paper.paper_parts import BUDGETS, SHOWN, grids_of, item_of, latex_rows, summary_of
 
 from compute_aligned.paper.reported import read_reported
 from compute_aligned.paper.sheets import Rendered

@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-import hub
-import jobs
 import pytest
+from support import hub, jobs
 
 NAME = "nlile/hendrycks-MATH-benchmark"
 READ_ALL = """

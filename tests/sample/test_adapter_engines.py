@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import adapted
 import pytest
 import torch
-from drawing import largest_difference, requests
+from sample.drawing import largest_difference, requests
+from support import adapted
 
 from compute_aligned.config.settings import Sampling
 from compute_aligned.models import loading

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jobs
 import numpy as np
 import pyarrow as pa
 import pytest
-import tiny
 import torch
-from drawing import largest_difference, requests
+from sample.drawing import largest_difference, requests
 from scipy import stats
+from support import jobs, tiny
 
 from compute_aligned.config.settings import Sampling
 from compute_aligned.models import loading

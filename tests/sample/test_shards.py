@@ -6,11 +6,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import jobs
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from support import jobs
 
 from compute_aligned.config.reading import CONFIG
 from compute_aligned.config.study import read_study

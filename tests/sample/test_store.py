@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jobs
 import pyarrow as pa
 import pytest
+from support import jobs
 
 from compute_aligned.config.settings import Sampling
 from compute_aligned.files import records

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-import adapted
+from support import adapted
 
 from compute_aligned.sample.vllm_options import (
     CPU_CACHE_LIMIT,

@@ -1,9 +1,9 @@
 from fractions import Fraction
 
 import pytest
-from answer_texts import numbers, texts, without_deadline
 from hypothesis import given
 from hypothesis import strategies as st
+from score.answer_texts import numbers, texts, without_deadline
 
 from compute_aligned.score.answers import answers_match, extract_answer, normalise_answer
 

@@ -7,10 +7,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import jobs
 import pytest
-from answer_texts import latex_like, numbers
 from hypothesis import given, settings
+from score.answer_texts import latex_like, numbers
+from support import jobs
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.score.answers import GRADERS, answers_match, normalise_answer

@@ -1,6 +1,6 @@
 import pytest
 import torch
-import training
+from train import training
 
 from compute_aligned.score.tasks import TASKS
 

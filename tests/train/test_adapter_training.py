@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import adapted
 import pytest
 import torch
-from training import fine_tune, killed, objective, reinforce, same, settings, trained
+from support import adapted
+from train.training import fine_tune, killed, objective, reinforce, same, settings, trained
 
 from compute_aligned.models import loading
 from compute_aligned.models.log_probs import token_log_probs

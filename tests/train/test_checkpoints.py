@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
-from training import MARGIN, fine_tune, killed, same, settings
+from support import tiny
+from train.training import MARGIN, fine_tune, killed, same, settings
 
 from compute_aligned.config.settings import Sft
 from compute_aligned.method.strategies import PassAtN, SingleSample

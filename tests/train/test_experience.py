@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from training import NO_PAST, collected, objective, policy, reinforce
+from train.training import NO_PAST, collected, objective, policy, reinforce
 
 from compute_aligned.config.settings import Decoding
 from compute_aligned.files.errors import InputError

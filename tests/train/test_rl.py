@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
-from training import NO_PAST, collected, killed, objective, policy, reinforce, same, trained
+from support import tiny
+from train.training import NO_PAST, collected, killed, objective, policy, reinforce, same, trained
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import RL_STEPS

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
-from training import MARGIN, SHORT, examples, fine_tune, settings, trained
+from support import tiny
+from train.training import MARGIN, SHORT, examples, fine_tune, settings, trained
 
 from compute_aligned.config.settings import Sft
 from compute_aligned.files.errors import InputError

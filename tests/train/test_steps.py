@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jobs
 import numpy as np
 import pytest
 import torch
+from support import jobs
 
 from compute_aligned.config import checks
 from compute_aligned.config.reading import CONFIG

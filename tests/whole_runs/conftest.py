@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-import runs
+from support import runs
 
 from compute_aligned.config.study import Study, read_study
 

@@ -4,16 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import adapted
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import runs
-import tiny
 import torch
 import yaml
-from environments import WITH_ADAPTERS, imported
 from safetensors.torch import load_file
+from support import adapted, runs, tiny
+from support.environments import WITH_ADAPTERS, imported
 
 from compute_aligned.models import adapter_files, loading
 

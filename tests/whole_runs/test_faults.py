@@ -8,8 +8,8 @@ import re
 import signal
 from pathlib import Path
 
-import runs
 import torch
+from support import runs
 
 RUN = ["--cores", "2", "results/smoke/tables/table2.csv", "--config", "scale=smoke"]
 CHECKPOINT_EVERY = 20  # steps of the warm-up, in the smoke scale

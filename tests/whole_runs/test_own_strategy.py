@@ -7,11 +7,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import jobs
 import mpmath
 import pytest
-import runs
 import torch
+from support import jobs, runs
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import OUTCOMES, SAMPLES, STEPS, read_table

@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import runs
 import yaml
+from support import runs
 
 from compute_aligned.config.reading import CONFIG
 from compute_aligned.config.study import Study, read_study

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import runs
-from environments import ENVS, FETCHED_WITH, GRADED_WITH, SAME, WITH_ADAPTERS, imported
-from html_cells import tables_of
+from support import runs
+from support.environments import ENVS, FETCHED_WITH, GRADED_WITH, SAME, WITH_ADAPTERS, imported
+from support.html_cells import tables_of
 
 from compute_aligned.claims.page import GLANCE
 from compute_aligned.config.study import Study

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
 
 from compute_aligned.config.models import Lora, PretrainedModel
 from compute_aligned.models import loading
 from compute_aligned.models.tokens import Batch, collate
+from support import tiny
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
 LORA = Lora(rank=4, alpha=8, targets=TARGETS)

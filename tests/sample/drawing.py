@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-import tiny
 import torch
+from support import tiny
 
 from compute_aligned.models.log_probs import token_log_probs
 from compute_aligned.models.tokens import collate

@@ -9,7 +9,7 @@ from pathlib import Path
 from compute_aligned.__main__ import app
 
 SMOKE = ["--scale", "smoke", "--family", "sft_passn", "--seed", "0"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "workflow")}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "workflow")}
 VERB = ["-m", "compute_aligned"]
 
 # Runs a verb and dies, as by the kernel's or a scheduler's hand, at one call of one function.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from markdown_cells import tables_of
+from support.markdown_cells import tables_of
 
 from compute_aligned.config.study import Item, read_study
 

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import hub
-import jobs
 import pytest
 import yaml
-from environments import (
+from packaging.requirements import Requirement
+from support import hub, jobs
+from support.environments import (
     CLOSED,
     ENVS,
     FETCHED_WITH,
@@ -27,7 +27,6 @@ from environments import (
     pinned,
     plan,
 )
-from packaging.requirements import Requirement
 
 RULES = ["train", "sample", "report"]
 DATA_SET = "datasets--nlile--hendrycks-MATH-benchmark"

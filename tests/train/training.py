@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
+from support import tiny
 
 from compute_aligned.config.settings import Sft
 from compute_aligned.files.records import Problem

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from environments import CLOSED, closed_path
 
-ROOT = Path(__file__).resolve().parents[1]
+from support.environments import CLOSED, closed_path
+
+ROOT = Path(__file__).resolve().parents[2]
 STAND_IN_FOR_CONDA = ROOT / "tests" / "conda" / "stand_in" / "bin"
 FAMILY, SEED = "sft_passn", 0
 BRANCHES = ["ce", "passn_n16"]
