@@ -1,11 +1,14 @@
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-import jobs
 import pytest
-import tiny
 import torch
 from hypothesis import settings
+from support import jobs, tiny
 
+from compute_aligned.config.reading import CONFIG
+from compute_aligned.config.study import read_study
 from compute_aligned.models import loading
 
 # how long an example takes tells about the machine, not about the code
@@ -27,6 +30,16 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def other_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the same shape and tokenizer with other weights."""
     return saved(tmp_path_factory.mktemp("other"), seed=1)
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the configuration, which verbs in this process read in place of the project's."""
+    folder = shutil.copytree(CONFIG, tmp_path / "config")
+    monkeypatch.setattr(read_study.__wrapped__, "__defaults__", (folder,))
+    read_study.cache_clear()
+    yield folder
+    read_study.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import csv
 import tempfile
 from pathlib import Path
 
-import runs
+from support import runs
 
 from benchmarks.compare import Comparison, Way, children_seconds
 

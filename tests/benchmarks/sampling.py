@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 
 import torch
@@ -17,8 +18,9 @@ from compute_aligned.files.records import Problem
 from compute_aligned.files.writing import write_text
 from compute_aligned.method.seeds import problem_seed
 from compute_aligned.models import checkpoints, fetching, loading
+from compute_aligned.models.tokens import encode
 from compute_aligned.sample.engines import ENGINES
-from compute_aligned.sample.store import Request, encode
+from compute_aligned.sample.store import Request
 
 FAMILY = "sft_passn"
 SUMS = "sft_majority"  # of the scale small, put to SmolLM2 in its chat template
@@ -41,15 +43,15 @@ def save_model(folder: Path) -> None:
 
 def start(way: str, folder: Path, asked: list[Problem], settings: Sampling, shape: Model) -> Draw:
     """Load the model in one of the ways, ready to draw ``num_samples`` for every problem."""
-    room = (settings.max_new_tokens, shape.max_length, shape.chat_template)
+    room = repeat(settings.max_new_tokens)
     if way == AUTHORS:
         model, tokenizer = loading.load(folder, torch.float32)
-        prompts = encode(tokenizer, asked, *room)
-        return lambda: [generate(model.eval(), tokenizer, p, settings) for p in prompts.values()]
+        tasks = encode(tokenizer, asked, room, shape)
+        return lambda: [generate(model.eval(), tokenizer, p, settings) for _, p in tasks]
     tokenizer = loading.load_tokenizer(folder)
     requests = [
-        Request(prompt, problem_seed(problem, SEED, settings.num_samples))
-        for problem, prompt in encode(tokenizer, asked, *room).items()
+        Request(prompt, problem_seed(problem.id, SEED, settings.num_samples))
+        for problem, prompt in encode(tokenizer, asked, room, shape)
     ]
     size = settings.block_size
     blocks = [requests[i : i + size] for i in range(0, len(requests), size)]

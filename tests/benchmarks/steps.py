@@ -8,6 +8,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -19,10 +20,11 @@ from benchmarks.laptop import SEED
 from compute_aligned.config.settings import Rl, Sft
 from compute_aligned.method.strategies import MajorityVote, PassAtN, SingleSample, Strategy
 from compute_aligned.models.rollouts import invert, rollout_noise, token_distribution
+from compute_aligned.models.tokens import Task, encode
 from compute_aligned.score.answers import extract_answer
 from compute_aligned.score.tasks import TASKS
 from compute_aligned.train import experience, rl, sft
-from compute_aligned.train.experience import Objective, Task
+from compute_aligned.train.experience import Objective
 from compute_aligned.train.losses import Example
 from compute_aligned.train.optimisation import adamw
 
@@ -63,8 +65,7 @@ class SftCase:
         settings = family.sft.model_copy(update=changes)
         model, tokenizer = laptop.model("sft_passn")
         chosen = laptop.some_problems("sft_passn", settings.batch_size)
-        target, longest = family.problems.target, family.model.max_length
-        batch = sft.encode(tokenizer, chosen, target, longest, chat_template=False)
+        batch = sft.encode_examples(tokenizer, chosen, family.problems.target, family.model)
         return cls(model.train(), batch, settings, tokenizer.pad_token_id)
 
     def copy(self) -> "SftCase":
@@ -136,8 +137,8 @@ class RlCase:
         policy = rl.Policy(model.eval(), tokenizer, reference.eval().requires_grad_(False))
         objective = Objective(PassAtN(n=PASS_AT), "log", settings, family.grader)
         chosen = laptop.some_problems("rl_passn", settings.prompts_per_step)
-        room = (settings.rollout.max_new_tokens, family.model.max_length)
-        tasks = experience.encode(tokenizer, chosen, *room, chat_template=False)
+        room = repeat(settings.rollout.max_new_tokens)
+        tasks = encode(tokenizer, chosen, room, family.model)
         drawn = experience.collect(model, tokenizer, tasks, objective, SEED, step=0)
         texts = [tokenizer.batch_decode(c, True) for c in drawn.rollouts.completions]
         answers = [next(filter(None, map(extract_answer, group)), "0") for group in texts]

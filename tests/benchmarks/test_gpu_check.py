@@ -5,10 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import adapted
-import jobs
 import pytest
 import torch
+from support import adapted, jobs
 from transformers import AutoModelForCausalLM, GPT2Config, MistralConfig
 
 from benchmarks import gpu

@@ -2,12 +2,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import claim_parts
 import numpy as np
 import pytest
-from claim_parts import PROTEINS
-from graded import Answers, votes, write_answers, write_proteins
 from scipy import stats
+from support import claim_parts
+from support.claim_parts import PROTEINS
+from support.graded import Answers, votes, write_answers, write_proteins
 
 from compute_aligned.claims import evidence
 from compute_aligned.config import claims

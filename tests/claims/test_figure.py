@@ -1,7 +1,7 @@
-import claim_parts
 import pytest
-from claim_parts import ABSENT, RHO, SIZES, judged, reviewed
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from support import claim_parts
+from support.claim_parts import ABSENT, RHO, SIZES, judged, reviewed
 
 from compute_aligned.claims import figure as claim_figure
 from compute_aligned.config.claims import read_claims

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from claim_parts import reviewed
-from html_cells import tables_of
+from support.claim_parts import reviewed
+from support.html_cells import tables_of
 
 from compute_aligned.claims import words
 from compute_aligned.claims.page import GLANCE, VERDICTS, glance, tally, to_html

@@ -1,7 +1,7 @@
-import claim_parts
 import numpy as np
 import pytest
-from claim_parts import judged
+from support import claim_parts
+from support.claim_parts import judged
 
 from compute_aligned.claims.evidence import Ratios
 from compute_aligned.claims.review import contrast_name, paper_effect

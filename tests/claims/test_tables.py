@@ -2,9 +2,9 @@ import io
 
 import pandas as pd
 import pytest
-from claim_parts import reviewed
-from html_cells import tables_of as html_tables
-from markdown_cells import tables_of
+from support.claim_parts import reviewed
+from support.html_cells import tables_of as html_tables
+from support.markdown_cells import tables_of
 
 from compute_aligned.claims import words
 from compute_aligned.claims.page import to_html

@@ -4,34 +4,21 @@ Where there is no conda, a stand-in makes virtual environments in its place; all
 installed, by the same scripts.
 """
 
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from environments import ENVS, pinned
-from runs import results_of, small_repository, snakemake, surroundings
+from support.environments import ENVS, pinned
+from support.runs import results_of, small_repository, snakemake, surroundings, with_conda
 
-STAND_IN = Path(__file__).parent / "stand_in" / "bin"
 RULES = ("train", "sample", "report")
 
 
 @pytest.fixture(scope="module")
-def environment() -> dict[str, str]:
-    found = dict(os.environ)
-    if shutil.which("conda") is None:
-        found["PATH"] = f"{STAND_IN}{os.pathsep}{found['PATH']}"
-        found["STAND_IN_PYTHON"] = sys.executable
-    return found
-
-
-@pytest.fixture(scope="module")
-def finished(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = small_repository(tmp_path_factory.mktemp("conda"))
     arguments = ["--cores", "2", "--use-conda", "--config", "scale=smoke"]
-    done = snakemake(folder, *arguments, environment=environment)
+    done = snakemake(folder, *arguments, environment=with_conda())
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 

@@ -2,94 +2,132 @@ import shutil
 from pathlib import Path
 
 import pytest
-from claim_parts import reviewed
+from support.claim_parts import reviewed
 
 from compute_aligned.claims.tables import to_markdown, to_tidy
-from compute_aligned.config.study import ROOT
-from compute_aligned.describe.report import (
-    END,
-    FIGURE_FILES,
-    START,
-    TABLE_FILES,
-    contents,
-    publish,
-    quoted,
-)
+from compute_aligned.config.reading import ROOT
+from compute_aligned.config.study import read_study
+from compute_aligned.describe.reference import END, START, contents, publish, quoted, section
 from compute_aligned.files.errors import InputError
 
 REFERENCE = ROOT / "results" / "reference" / "laptop"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LAPTOP, SMOKE = read_study("laptop"), read_study("smoke")
+
+
+def links(text: str) -> list[str]:
+    return [part.split(")")[0].partition("#")[0] for part in text.split("](")[1:]]
+
+
+def verdicts(text: str) -> list[dict[str, str]]:
+    """The rows of the first table of a Markdown text, without the claims that hold by algebra."""
+    table = text[text.index("| Claim") :].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()]
+    found = [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
+    return [row for row in found if row["Verdict"] != "**holds by algebra**"]
 
 
 def test_the_readme_says_what_the_reference_run_found() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-
-    assert quoted(readme, REFERENCE) == readme
-    assert "Pass@16" in readme.partition(START)[2].partition(END)[0]
+    assert quoted(README, section(LAPTOP, REFERENCE)) == README
+    assert "Pass@16" in README.partition(START)[2].partition(END)[0]
 
 
 def test_every_file_that_the_readme_links_to_is_there() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = [part.split(")")[0].partition("#")[0] for part in readme.split("](")[1:]]
+    found = [link for link in links(README) if "://" not in link]
 
-    assert len(links) >= 4
-    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+    assert len(found) >= 4
+    assert [link for link in found if not (ROOT / link).exists()] == []
 
 
 def test_the_page_of_the_reference_run_names_every_file_with_its_title() -> None:
     text = (REFERENCE / "README.md").read_text(encoding="utf-8")
-    links = {part.split(")")[0] for part in text.split("](")[1:]}
     there = {str(p.relative_to(REFERENCE)) for p in REFERENCE.rglob("*.*")}
 
-    assert text == contents("laptop", REFERENCE)
+    assert text == contents(LAPTOP, REFERENCE)
     assert "| [figure1](figures/figure1.png) | Gain in pass@k of Pass@N" in text
-    assert links == {p for p in there if not p.endswith(".json")} - {"README.md"}
+    assert set(links(text)) == {p for p in there if not p.endswith(".json")} - {"README.md"}
 
 
-def test_the_verdicts_of_a_run_are_copied_and_quoted_first(tmp_path: Path) -> None:
-    run = tmp_path / "results" / "laptop"
-    shutil.copytree(REFERENCE / "tables", run / "tables")
-    (run / "claims.md").write_text(to_markdown(reviewed(), "laptop"))
-    (run / "claims.csv").write_text(to_tidy(reviewed()))
-    (run / "claims.csv.provenance.json").write_text("{}")
-    figures = tmp_path / "paper_figures" / "laptop"
-    figures.mkdir(parents=True)
-    for kind in FIGURE_FILES:
-        (figures / f"claims.{kind}").write_text(kind)
-    (tmp_path / "README.md").write_text(f"Before {START}old{END} after")
+@pytest.mark.parametrize("committed", [True, False], ids=["a whole run", "three claims"])
+def test_the_verdicts_read_as_in_the_table_that_the_run_has_made(
+    tmp_path: Path, committed: bool
+) -> None:
+    shutil.copytree(REFERENCE, tmp_path, dirs_exist_ok=True)
+    if not committed:
+        (tmp_path / "claims.md").write_text(to_markdown(reviewed(), "laptop"))
+        (tmp_path / "claims.csv").write_text(to_tidy(reviewed()))
+    made = verdicts((tmp_path / "claims.md").read_text())
 
-    written = publish("laptop", tmp_path)
+    shown = verdicts(section(LAPTOP, tmp_path))
 
-    target = Path("results/reference/laptop")
-    assert {target / "claims.md", target / "claims.csv"} <= set(written)
-    assert (tmp_path / target / "figures" / "claims.png").read_text() == "png"
-    section = (tmp_path / "README.md").read_text()
-    assert section.index("| C1a. Votes help |") < section.index("| Pass@16")
-    row = next(line for line in section.splitlines() if line.startswith("| C1a"))
-    assert row.split(" | ")[1:] == [
-        "**reproduced**<br>3 of 3 hold<br>clear after Holm",
-        "Pass@4 − Cross-entropy, pass@64",
-        "+2.5 [0.5, 4.5] points",
-        "+4.0 ±6.0 |",
+    assert shown == [{name: row[name] for name in shown[0]} for row in made]
+    assert len(shown) == len(made) > (10 if committed else 1)
+
+
+def test_what_holds_by_algebra_is_quoted_with_its_size(tmp_path: Path) -> None:
+    shutil.copytree(REFERENCE / "tables", tmp_path / "tables")
+    (tmp_path / "claims.csv").write_text(to_tidy(reviewed()))
+    (row,) = (line for line in section(LAPTOP, tmp_path).splitlines() if "algebra" in line)
+
+    assert [cell.strip() for cell in row.split("|")[2:-1]] == [
+        "**holds by algebra**",
+        "Cross-entropy, rho at n = 8",
+        "1.24 [1.20, 1.30] ratio, median 1.10",
+        "–",
     ]
 
 
-def test_another_scale_is_copied_and_not_quoted(tmp_path: Path) -> None:
-    tables = tmp_path / "results" / "smoke" / "tables"
-    tables.mkdir(parents=True)
-    for kind in TABLE_FILES:
-        (tables / f"table2.{kind}").write_text(kind)
-    (tmp_path / "README.md").write_text("without markers")
+def test_a_readme_without_its_markers_is_not_guessed_at() -> None:
+    with pytest.raises(InputError, match="markers"):
+        quoted("no markers here", "text")
 
-    assert len(publish("smoke", tmp_path)) == len(TABLE_FILES) + 1  # and the page that lists them
-    assert (tmp_path / "results/reference/smoke/tables/table2.md").read_text() == "md"
+
+def finished(root: Path, scale: str) -> None:
+    """What a run leaves: a table, the verdicts, a figure, and what is not kept."""
+    run, figures = root / "results" / scale, root / "paper_figures" / scale
+    shutil.copytree(REFERENCE / "tables", run / "tables")
+    figures.mkdir(parents=True)
+    (run / "claims.csv").write_text(to_tidy(reviewed()))
+    for path in (
+        *(run / "claims.md", run / "claims.html", run / "settings.html", run / "timings.csv"),
+        *(run / "tables" / "table2.html", run / "tables" / "no_longer_an_item.csv"),
+        *(figures / "claims.png", figures / "figure1.pdf.provenance.json"),
+    ):
+        path.write_text(path.name)
+
+
+def test_verdicts_tables_and_figures_are_copied_and_quoted(tmp_path: Path) -> None:
+    finished(tmp_path, "laptop")
+    (tmp_path / "README.md").write_text(f"Before {START}old{END} after")
+    target = tmp_path / "results" / "reference" / "laptop"
+    (target / "tables").mkdir(parents=True)
+    (target / "tables" / "of_an_earlier_run.md").touch()
+
+    written = publish(LAPTOP, tmp_path)
+
+    there = {str(path.relative_to(target)) for path in target.rglob("*.*")}
+    assert {str(target.relative_to(tmp_path) / name) for name in there} == set(map(str, written))
+    tables = {f"tables/{path.name}" for path in (REFERENCE / "tables").iterdir()}
+    figures = {"figures/claims.png", "figures/figure1.pdf.provenance.json"}
+    assert there == {"README.md", "claims.csv", "claims.md", *tables, *figures}
+    assert (target / "figures" / "claims.png").read_text() == "claims.png"
+    readme = (tmp_path / "README.md").read_text()
+    assert readme.startswith(f"Before {START}\n\n**What holds of the paper's claims")
+    assert readme.endswith(f"\n\n{END} after")
+    assert readme.index("| C1a. Votes help ") < readme.index("| Pass@16")
+
+
+def test_another_scale_is_copied_and_not_quoted(tmp_path: Path) -> None:
+    finished(tmp_path, "smoke")
+    (tmp_path / "README.md").write_text("without markers")
+    publish(SMOKE, tmp_path)
+
+    assert (tmp_path / "results/reference/smoke/tables/table2.md").exists()
     assert (tmp_path / "README.md").read_text() == "without markers"
 
 
 def test_a_run_without_the_quoted_table_is_not_published(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has not made it yet"):
-        publish("smoke", tmp_path)
+        publish(SMOKE, tmp_path)
 
-
-def test_a_readme_without_its_markers_is_not_guessed_at() -> None:
-    with pytest.raises(InputError, match="markers"):
-        quoted("no markers here", REFERENCE)
+    assert not (tmp_path / "results").exists()

@@ -1,15 +1,15 @@
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from html_cells import tables_of
+from support.html_cells import tables_of
 
 from compute_aligned.describe.finished import Finished
 from compute_aligned.describe.jobs import SHARED, Job
 from compute_aligned.describe.timings import Times, measured, summed, tidy, to_html
 
-HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 # job: wall seconds, CPU seconds, mebibytes
 TOOK = {
     Job("fetch", SHARED, "numbers"): (2.0, 2.0, 50),
@@ -23,11 +23,9 @@ LEFT = Job("sample", "voting", "voting/seed0")
 
 
 @pytest.fixture
-def times(tmp_path: Path) -> dict[Job, Times]:
-    for job, (wall, cpu, mebibytes) in TOOK.items():
-        path = tmp_path / "results" / "smoke" / "benchmarks" / job.benchmark
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(HEADER + f"{wall}\t-\t{mebibytes}\t0\t0\t0\t0\t0\t0\t{cpu}\n")
+def times(tmp_path: Path, benchmark: Callable) -> dict[Job, Times]:
+    for job, took in TOOK.items():
+        benchmark(job, *took)
     return measured([*TOOK, LEFT], Finished(tmp_path, "smoke"))
 
 

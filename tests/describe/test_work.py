@@ -1,18 +1,19 @@
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import tiny
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import tiny
 from torch.utils.flop_counter import FlopCounterMode
 
-from compute_aligned.config import study
 from compute_aligned.config.models import ScratchModel
-from compute_aligned.config.settings import Decoding, Duration, Rl, Sft
-from compute_aligned.describe.lengths import Texts, texts_of
+from compute_aligned.config.settings import Decoding, Duration, Sft
+from compute_aligned.config.study import read_study
+from compute_aligned.describe.lengths import Texts, problems_at_hand, texts_of
 from compute_aligned.describe.work import (
     NOTHING,
     Work,
@@ -27,34 +28,19 @@ from compute_aligned.method.strategies import SingleSample
 from compute_aligned.models import loading
 from compute_aligned.models.log_probs import token_log_probs
 from compute_aligned.models.size import ModelSize, parameters
-from compute_aligned.models.tokens import collate
-from compute_aligned.prepare.problems import raw_problems
+from compute_aligned.models.tokens import collate, encode
 from compute_aligned.train import experience, rl
 from compute_aligned.train.optimisation import batch_indices
 
 TEXTS = Texts(prompt=6, completion=4, record=100, measured=True)
 MODEL = ModelSize(parameters=1000, item_size=4)
-SFT = Sft(
-    learning_rate=0.1,
-    hold=Duration(count=2, unit="epochs"),
-    decay=Duration(count=3, unit="steps"),
-    batch_size=8,
-    clip_norm=1.0,
+FAMILY = read_study("smoke").experiment("sft_passn").settings
+LENGTHS = {"hold": Duration(count=2, unit="epochs"), "decay": Duration(count=3, unit="steps")}
+SFT = Sft(learning_rate=0.1, batch_size=8, clip_norm=1.0, **LENGTHS)
+ROLLOUT = Decoding(temperature=1.0, max_new_tokens=3)
+RL = tiny.RL.model_copy(
+    update={"steps": 5, "prompts_per_step": 3, "group_size": 4, "rollout": ROLLOUT}
 )
-RL = Rl(
-    steps=5,
-    prompts_per_step=3,
-    group_size=4,
-    rollout=Decoding(temperature=1.0, max_new_tokens=3),
-    reward="answer",
-    success_estimate="sequence_probability",
-    kl_weight=0.1,
-    learning_rate=0.1,
-    clip_norm=1.0,
-)
-
-
-# --- fine-tuning --------------------------------------------------------------------------------
 
 
 def test_fine_tuning_is_counted_by_its_schedule() -> None:
@@ -69,17 +55,14 @@ def test_fine_tuning_is_counted_by_its_schedule() -> None:
 
 
 def test_an_expected_hold_takes_the_place_of_the_longest() -> None:
-    work = sft_work(SFT, 20, TEXTS, MODEL, Duration(count=1, unit="epochs"))
-
-    assert work.steps == 3 + 3
+    assert sft_work(SFT, 20, TEXTS, MODEL, Duration(count=1, unit="epochs")).steps == 3 + 3
 
 
 def test_small_forward_passes_are_more_passes_over_the_same_tokens() -> None:
     whole = sft_work(SFT, 20, TEXTS, MODEL)
     parts = sft_work(SFT.model_copy(update={"micro_batch_size": 3}), 20, TEXTS, MODEL)
 
-    assert parts.passes == 3 * whole.passes
-    assert parts.flops == whole.flops
+    assert (parts.passes, parts.flops) == (3 * whole.passes, whole.flops)
 
 
 @given(st.integers(0, 40), st.integers(1, 20), st.integers(1, 30))
@@ -92,16 +75,15 @@ def test_examples_are_counted_as_batches_have_them(steps: int, count: int, batch
 def test_a_real_training_has_the_steps_and_tokens_that_were_counted(
     splits: Path, warmup: Path
 ) -> None:
-    family = study.read_family("smoke", "sft_passn")
-    model = ModelSize(parameters(family.model), 4)
-    raw = raw_problems(study.read_source("smoke", "products"))[0]
-    texts = texts_of(family, raw, seed=0)
+    model = ModelSize(parameters(FAMILY.model), 4)
+    raw = problems_at_hand(read_study("smoke"), "products", Path("/nowhere"))
+    texts = texts_of(FAMILY, raw, seed=0)
 
-    work = sft_work(family.warmup, family.problems.train, texts, model)
+    work = sft_work(FAMILY.warmup, FAMILY.problems.train, texts, model)
 
     recorded = pq.read_table(warmup / "steps.parquet")
     learnt = sum(recorded["tokens"].to_pylist())
-    seen = work.steps * family.warmup.batch_size
+    seen = work.steps * FAMILY.warmup.batch_size
     prompt = len(read_problems(splits / "train.jsonl")[0].prompt)
     assert work.steps == len(recorded)
     assert work.training_tokens == pytest.approx(learnt + seen * prompt)
@@ -111,14 +93,8 @@ def test_a_real_training_has_the_steps_and_tokens_that_were_counted(
 
 
 def test_flops_are_those_that_torch_counts_but_for_attention_and_the_embedding() -> None:
-    shape = ScratchModel(
-        vocabulary="0 1 2 3",
-        hidden_size=64,
-        intermediate_size=128,
-        layers=3,
-        heads=2,
-        max_length=32,
-    )
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "layers": 3, "heads": 2}
+    shape = ScratchModel(vocabulary="0 1 2 3", max_length=32, **sizes)
     network, tokenizer = loading.build(shape, 0, torch.float32)
     # different prompts, of which none can be read for another
     prompts = [[3, 3 + row % 4, 3 + row // 4] for row in range(10)]
@@ -132,9 +108,6 @@ def test_flops_are_those_that_torch_counts_but_for_attention_and_the_embedding()
     model = ModelSize(parameters(shape), 4)
     assert model.flops(60) == pytest.approx(forward.get_total_flops(), rel=0.05)
     assert model.flops(60, 60) == pytest.approx(both.get_total_flops(), rel=0.05)
-
-
-# --- reinforcement learning ---------------------------------------------------------------------
 
 
 def test_reinforcement_learning_is_counted_by_its_groups() -> None:
@@ -158,13 +131,12 @@ def test_prompts_are_not_shared_where_layers_are_computed_again() -> None:
 def test_without_a_kl_term_there_is_no_reference() -> None:
     work = rl_work(RL.model_copy(update={"kl_weight": 0.0}), 100, TEXTS, MODEL)
 
-    assert work.flops == 1000 * (2 * 180 + 6 * 540)
-    assert work.memory_bytes == 4 * 4000
+    assert (work.flops, work.memory_bytes) == (1000 * (2 * 180 + 6 * 540), 4 * 4000)
 
 
 def test_a_real_run_takes_no_more_passes_and_tokens_than_were_counted(tmp_path: Path) -> None:
     network, tokenizer = tiny.build()
-    tasks = experience.encode(tokenizer, tiny.problems(10), 3, 24, chat_template=False)
+    tasks = encode(tokenizer, tiny.problems(10), repeat(3), tiny.SHAPE)
     policy = rl.Policy(network, tokenizer, tiny.build()[0])
     calls = {"trained": 0, "reference": 0}
 
@@ -189,28 +161,17 @@ def test_a_real_run_takes_no_more_passes_and_tokens_than_were_counted(tmp_path: 
     assert 0.5 * work.rollout_tokens < drawn <= work.rollout_tokens
 
 
-# --- sampling, scores ---------------------------------------------------------------------------
-
-
 def test_every_model_samples_every_test_problem() -> None:
-    family = study.read_family("smoke", "sft_passn")
-    work = sampling_work(family, 6, TEXTS, MODEL, "vllm")
+    work = sampling_work(FAMILY, 6, TEXTS, MODEL, "vllm")
+    slower = sampling_work(FAMILY, 6, TEXTS, MODEL, "transformers")
 
     assert work.samples == 6 * 20 * 8
     assert work.sampled_tokens == 4 * work.samples
     assert work.flops == 2 * 1000 * work.sampled_tokens
     assert work.passes == 0
     assert scoring_work(work).scored == work.samples
-
-
-def test_transformers_samples_a_block_of_problems_a_pass() -> None:
-    family = study.read_family("smoke", "sft_passn")
-    work = sampling_work(family, 6, TEXTS, MODEL, "transformers")
-
-    assert work.passes == pytest.approx(6 * (20 / 5) * 6 / 3)  # models, blocks, positions
-
-
-# --- sums -----------------------------------------------------------------------------------------
+    # a block of problems a pass: models, blocks, positions
+    assert slower.passes == pytest.approx(6 * (20 / 5) * 6 / 3)
 
 
 def test_counts_add_up_and_of_memory_and_checkpoints_the_largest_counts() -> None:

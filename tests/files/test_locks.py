@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 
-import jobs
 import pytest
+from support import jobs
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.locks import sole_maker

@@ -1,9 +1,9 @@
 import sys
 
-import jobs
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support import jobs
 
 from compute_aligned.files import records, streams
 from compute_aligned.files.records import OUTCOMES, SCORES

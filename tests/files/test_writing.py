@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-import jobs
 import pytest
 import torch
 from safetensors.torch import save_file
+from support import jobs
 
 from compute_aligned.files import writing
 from compute_aligned.files.errors import InputError

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import own_strategy  # noqa: F401 - makes SecondTry known
 import pytest
+import support.own_strategy  # noqa: F401 - makes SecondTry known
 import torch
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.policy import (
-    clipped_ratio_loss,
     group_advantages,
     kl_penalty,
     penalise_all_wrong,
@@ -107,20 +106,12 @@ def gradient_token(current, other, gain):
     return -gain * current, -gain
 
 
-def clipped_token(current, sampled, gain):
-    ratio = math.exp(current - sampled)
-    # the gradient stops where moving on would be rewarded beyond the clip
-    stopped = ratio > 1.2 if gain > 0 else ratio < 0.8
-    value = -min(ratio * gain, min(max(ratio, 0.8), 1.2) * gain)
-    return value, 0 if stopped else -gain * ratio
-
-
 def kl_token(current, reference, gain):
     d = reference - current
     return math.exp(d) - d - 1, 1 - math.exp(d)
 
 
-@pytest.mark.parametrize("token", [gradient_token, clipped_token, kl_token])
+@pytest.mark.parametrize("token", [gradient_token, kl_token])
 @settings(max_examples=40)
 @given(batch=batches())
 def test_each_loss_and_its_gradient_equal_a_loop_over_tokens(token, batch):
@@ -130,8 +121,6 @@ def test_each_loss_and_its_gradient_equal_a_loop_over_tokens(token, batch):
     weighted, count = double(gains).requires_grad_(), len(lengths)
     if token is gradient_token:
         loss = policy_gradient_loss(sequence_log_prob(log_probs, mask), weighted)
-    elif token is clipped_token:
-        loss = clipped_ratio_loss(log_probs, constant, weighted, mask)
     else:
         loss, count = kl_penalty(log_probs, constant, mask), lengths.sum()
     loss.backward()
@@ -145,24 +134,6 @@ def test_each_loss_and_its_gradient_equal_a_loop_over_tokens(token, batch):
     torch.testing.assert_close(log_probs.grad, double(gradient / count))
     assert weighted.grad is None  # advantages, weights and other policies are constants
     assert constant.grad is None
-
-
-@settings(max_examples=40)
-@given(batches())
-def test_at_the_sampling_policy_both_losses_have_the_same_gradient(batch):
-    current, _, lengths, gains = batch
-    mask = mask_of(lengths, current.shape[1])
-    first, second = (double(current).requires_grad_() for _ in range(2))
-    policy_gradient_loss(sequence_log_prob(first, mask), double(gains)).backward()
-    clipped_ratio_loss(second, double(current), double(gains), mask).backward()
-    torch.testing.assert_close(first.grad, second.grad)
-
-
-@pytest.mark.parametrize(("epsilon", "loss"), [(0.2, -2.4), (0.4, -2.8), (0.6, -3.0)])
-def test_a_wider_clip_lets_a_larger_ratio_through(epsilon, loss):
-    current, sampled = double([[math.log(0.6)]]), double([[math.log(0.4)]])
-    found = clipped_ratio_loss(current, sampled, double([2.0]), mask_of([1], 1), epsilon)
-    assert found.item() == pytest.approx(loss)
 
 
 def test_the_kl_penalty_weighs_tokens_and_counts_equal_completions_as_often_as_there_are():
@@ -214,7 +185,6 @@ def test_a_reward_that_is_no_number_names_its_prompt(bad):
         # shapes that would broadcast
         (kl_penalty, (ZEROS, ZEROS[:1], MASK), "shapes differ"),
         (policy_gradient_loss, (torch.zeros(2), torch.zeros(2, 1)), "shapes differ"),
-        (clipped_ratio_loss, (ZEROS, ZEROS[:, :1], torch.zeros(2), MASK), "shapes differ"),
         (sequence_log_prob, (ZEROS, MASK[:1]), "shapes differ"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_strategy import SecondTry
+from support.own_strategy import SecondTry
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.strategies import (

@@ -1,5 +1,5 @@
 import pytest
-from own_strategy import SecondTry
+from support.own_strategy import SecondTry
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.strategy_text import parse_strategy

@@ -1,12 +1,12 @@
 from collections import Counter
 from itertools import chain, combinations
 
-import claim_parts
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from support import claim_parts
 
 from compute_aligned.method.confidence import mean_confidence
 from compute_aligned.method.verdicts import Contrast, Verdict, conclude, holm, judge, judge_together

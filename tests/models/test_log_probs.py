@@ -2,17 +2,18 @@ import random
 from typing import Any
 
 import pytest
-import tiny
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import GPT2Config, GPT2LMHeadModel
+from support import tiny
 
 from compute_aligned.models import adapters
 from compute_aligned.models.log_probs import pays_to_share_prompts, token_log_probs
 from compute_aligned.models.tokens import collate
 
 Ids = list[list[int]]
+MODEL, TOKENIZER = tiny.build()
+PAD = TOKENIZER.pad_token_id
 
 
 def ragged(seed: int, rows: int = 6) -> tuple[Ids, Ids]:
@@ -33,13 +34,15 @@ def by_hand(model: Any, prompt: list[int], completion: list[int], temperature: f
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
+@pytest.mark.parametrize("absolute_positions", [False, True])
 @torch.no_grad()
-def test_token_log_probs_are_those_of_one_prefix_at_a_time(temperature: float) -> None:
-    model, tokenizer = tiny.build()
+def test_token_log_probs_are_those_of_one_prefix_at_a_time(
+    temperature: float, absolute_positions: bool
+) -> None:
+    model = tiny.gpt2().double() if absolute_positions else MODEL
     prompts, completions = ragged(seed=1)
 
-    batch = collate(prompts, completions, tokenizer.pad_token_id)
-    found = token_log_probs(model, batch, temperature)
+    found = token_log_probs(model, collate(prompts, completions, PAD), temperature)
 
     for row, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
         expected = by_hand(model, prompt, completion, temperature)
@@ -47,24 +50,15 @@ def test_token_log_probs_are_those_of_one_prefix_at_a_time(temperature: float) -
         assert not found[row, len(completion) :].any()
 
 
-def tokens_in_each_pass(model: Any) -> list[tuple[int, ...]]:
-    """Filled as the model is called."""
-    shapes: list[tuple[int, ...]] = []
-    model.register_forward_pre_hook(
-        lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
-    )
-    return shapes
-
-
 @pytest.mark.parametrize("longest", [1, 7])
 def test_prompts_that_rows_share_are_read_once_and_nothing_else_changes(longest: int) -> None:
-    model, tokenizer = tiny.build(dtype=torch.float64)
+    model, _ = tiny.build()
     model.generation_config.suppress_tokens = [3]
     prompts, completions = ragged(seed=5, rows=12)
     prompts = [prompts[row % 3] for row in range(12)]
     completions = [[token for token in c[:longest] if token != 3] or [4] for c in completions]
-    batch = collate(prompts, completions, tokenizer.pad_token_id)
-    shapes = tokens_in_each_pass(model)
+    batch = collate(prompts, completions, PAD)
+    shapes = tiny.shapes_of_passes(model)
 
     def of(shares: bool) -> tuple[torch.Tensor, list[torch.Tensor], list[tuple[int, ...]]]:
         shapes.clear()
@@ -87,104 +81,70 @@ def test_prompts_that_rows_share_are_read_once_and_nothing_else_changes(longest:
 GROUP = collate([[3, 4, 5]] * 4, [[5, 6]] * 4, pad=0)
 
 
-def test_prompts_are_shared_where_that_saves_a_tenth_of_the_tokens() -> None:
-    model, _ = tiny.build()
-
-    assert pays_to_share_prompts(model, GROUP)  # 11 tokens, not 20
-    assert pays_to_share_prompts(model, collate([[3, 4], [3, 5]] * 2, [[5, 6]] * 4, 0))  # 12, 16
-    assert pays_to_share_prompts(model, collate([[3, 4]] * 4, [[5] * 7] * 4, 0))  # 30, 36
-    assert not pays_to_share_prompts(model, collate([[3]] * 4, [[5] * 12] * 4, 0))  # 49, 52
-    assert not pays_to_share_prompts(model, collate([[3], [4], [5]], [[5]] * 3, 0))
-
-
-def test_prompts_are_not_shared_where_dropout_may_act_on_each_row() -> None:
-    model = GPT2LMHeadModel(
-        GPT2Config(vocab_size=15, n_positions=24, n_embd=16, n_layer=2, n_head=2)
-    )
-
-    assert pays_to_share_prompts(model.eval(), GROUP)
-    assert not pays_to_share_prompts(model.train(), GROUP)
+@pytest.mark.parametrize(
+    ("prompts", "completions", "pays"),
+    [
+        ([[3, 4, 5]] * 4, [[5, 6]] * 4, True),  # 11 tokens, not 20
+        ([[3, 4], [3, 5]] * 2, [[5, 6]] * 4, True),  # 12, 16
+        ([[3, 4]] * 4, [[5] * 7] * 4, True),  # 30, 36
+        ([[3]] * 4, [[5] * 12] * 4, False),  # 49, 52
+        ([[3], [4], [5]], [[5]] * 3, False),
+    ],
+)
+def test_prompts_are_shared_where_that_saves_a_tenth_of_the_tokens(
+    prompts: Ids, completions: Ids, pays: bool
+) -> None:
+    assert pays_to_share_prompts(MODEL, collate(prompts, completions, PAD)) is pays
 
 
-def test_prompts_are_not_shared_where_layers_are_computed_again_for_their_gradient() -> None:
+def test_prompts_are_not_shared_where_rows_or_layers_have_to_be_by_themselves() -> None:
+    assert pays_to_share_prompts(tiny.gpt2(), GROUP)
+    assert not pays_to_share_prompts(tiny.gpt2().train(), GROUP)  # dropout acts on each row
+    assert not pays_to_share_prompts(tiny.recurrent(), GROUP)  # layers keep a running state
+
     model, _ = tiny.build()
     model.gradient_checkpointing_enable()
-
     assert pays_to_share_prompts(model, GROUP)
-    with adapters.recomputing(model):
+    with adapters.recomputing(model):  # layers are computed again for their gradient
         assert not pays_to_share_prompts(model, GROUP)
         with torch.no_grad():
             assert not pays_to_share_prompts(model, GROUP)
 
 
-def test_prompts_are_not_shared_where_layers_keep_a_running_state() -> None:
-    assert not pays_to_share_prompts(tiny.recurrent(), GROUP)
-
-
-@torch.no_grad()
-def test_a_sequence_log_prob_is_the_sum_over_its_tokens_and_its_end() -> None:
-    model, tokenizer = tiny.build()
-    prompt = tiny.encode_prompt(tokenizer, "12*3=")
-    completion = tiny.encode_completion(tokenizer, "36")
-    assert completion[-1] == tokenizer.eos_token_id
-
-    batch = collate([prompt], [completion], tokenizer.pad_token_id)
-
-    expected = sum(by_hand(model, prompt, completion, 1.0))
-    assert token_log_probs(model, batch).sum(-1).item() == pytest.approx(expected, abs=1e-5)
-
-
-@torch.no_grad()
-def test_positions_count_from_the_first_real_token() -> None:
-    torch.manual_seed(0)
-    shape = GPT2Config(vocab_size=15, n_positions=24, n_embd=16, n_layer=2, n_head=2)
-    model = GPT2LMHeadModel(shape).double().eval()  # its positions are absolute
-    prompts, completions = ragged(seed=3)
-
-    found = token_log_probs(model, collate(prompts, completions, 0)).sum(-1)
-
-    for row, pair in enumerate(zip(prompts, completions, strict=True)):
-        assert found[row].item() == pytest.approx(sum(by_hand(model, *pair, 1.0)), abs=1e-5)
-
-
+@settings(max_examples=25)
 @given(st.integers(0, 2**20))
 @torch.no_grad()
 def test_a_row_does_not_depend_on_the_padding_that_others_bring(seed: int) -> None:
-    model, tokenizer = tiny.build(dtype=torch.float32)
     prompts, completions = ragged(seed, rows=3)
-    pad = tokenizer.pad_token_id
 
-    together = token_log_probs(model, collate(prompts, completions, pad)).sum(-1)
+    together = token_log_probs(MODEL, collate(prompts, completions, PAD)).sum(-1)
 
     for row in range(3):
-        alone = collate(prompts[row : row + 1], completions[row : row + 1], pad)
-        assert torch.allclose(token_log_probs(model, alone).sum(-1), together[row], atol=1e-5)
+        alone = collate(prompts[row : row + 1], completions[row : row + 1], PAD)
+        assert torch.allclose(token_log_probs(MODEL, alone).sum(-1), together[row], atol=1e-5)
 
 
+@torch.no_grad()
 def test_what_the_padding_token_means_to_the_model_changes_nothing() -> None:
-    model, tokenizer = tiny.build()
-    prompts, completions = ragged(seed=2)
-    batch = collate(prompts, completions, tokenizer.pad_token_id)
+    model, _ = tiny.build()
+    batch = collate(*ragged(seed=2), PAD)
 
-    with torch.no_grad():
-        before = token_log_probs(model, batch)
-        model.get_input_embeddings().weight[tokenizer.pad_token_id] = 100.0
-        after = token_log_probs(model, batch)
+    before = token_log_probs(model, batch)
+    model.get_input_embeddings().weight[PAD] = 100.0
 
-    assert torch.equal(before, after)
+    assert torch.equal(token_log_probs(model, batch), before)
 
 
 @torch.no_grad()
 def test_suppressed_tokens_have_no_probability_and_the_others_share_it() -> None:
-    model, tokenizer = tiny.build()
-    prompt = tiny.encode_prompt(tokenizer, "12*3=")
+    model, _ = tiny.build()
+    prompt = tiny.encode_prompt(TOKENIZER, "12*3=")
     everything = collate([prompt] * 15, [[token] for token in range(15)], 0)
-    before = token_log_probs(model, everything).exp()[:, 0]
+    expected = token_log_probs(model, everything).exp()[:, 0]
+    assert expected.sum().item() == pytest.approx(1, abs=1e-5)
 
     model.generation_config.suppress_tokens = [3, 14]
-    after = token_log_probs(model, everything).exp()[:, 0]
+    found = token_log_probs(model, everything).exp()[:, 0]
 
-    assert before.sum().item() == pytest.approx(1, abs=1e-5)
-    expected = before.clone()
     expected[[3, 14]] = 0
-    assert torch.allclose(after, expected / expected.sum(), atol=1e-6)
+    assert torch.allclose(found, expected / expected.sum(), atol=1e-6)

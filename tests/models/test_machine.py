@@ -31,9 +31,8 @@ def limited(group: Path, limit: object, used: int, files: int) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_one_error_with_the_way_to_do_without() -> None:
     require_device("cpu")
-    with pytest.raises(InputError, match="device: cuda: torch") as caught:
+    with pytest.raises(InputError, match=r"(?s)device: cuda: torch.*snakemake --config device=cpu"):
         require_device("cuda")
-    assert "snakemake --config device=cpu" in caught.value.remedy
 
 
 def test_what_is_free_is_what_linux_says(memory: Path) -> None:
@@ -55,18 +54,12 @@ def test_the_narrowest_limit_of_a_scheduler_counts_and_files_are_given_back(memo
 
 def test_a_model_that_has_no_room_is_said_to_have_none(memory: Path) -> None:
     require_memory("cpu", 8.19e9, "a model")
-    with pytest.raises(InputError) as caught:
-        require_memory("cpu", 28.97e9, "sft_passn, 7,241,732,096 parameters")
-
-    assert caught.value.where == "sft_passn, 7,241,732,096 parameters"
-    assert "29.0 GB at the least" in caught.value.problem
-    assert "main memory 8.2 GB are free" in caught.value.problem
-    assert "mem_mb" in caught.value.remedy
+    said = r"(?s)a model, 7 parameters: .*29.0 GB at the least.*main memory 8.2 GB are free.*mem_mb"
+    with pytest.raises(InputError, match=said):
+        require_memory("cpu", 28.97e9, "a model, 7 parameters")
 
 
 def test_this_machine_tells_how_much_is_free() -> None:
     if not ready.MEMORY_INFO.exists():
         pytest.skip("not Linux")
-    free = free_memory("cpu")
-    assert free is not None
-    assert 10**8 < free < 10**14
+    assert 10**8 < (free_memory("cpu") or 0) < 10**14

@@ -1,29 +1,28 @@
 from typing import Any
 
 import pytest
-import tiny
 import torch
+from support import tiny
 
 from compute_aligned.config.settings import Decoding
 from compute_aligned.files.errors import InputError
 from compute_aligned.models.rollouts import Rollouts, draw, rollout_noise, token_distribution
 
 DECODING = Decoding(temperature=0.8, top_p=0.95, max_new_tokens=5)
+MODEL, TOKENIZER = tiny.build()
+EOS, PAD = TOKENIZER.eos_token_id, TOKENIZER.pad_token_id
 NOBODY = -1  # an end of sequence that no model writes
-
-
-def prompts(tokenizer: Any, count: int = 5) -> list[list[int]]:
-    return [tiny.encode_prompt(tokenizer, p.prompt) for p in tiny.problems(count)]
+PROMPTS = [tiny.encode_prompt(TOKENIZER, p.prompt) for p in tiny.problems(5)]
 
 
 def completion_by_hand(
-    model: Any, prompt: list[int], noise: list[float], settings: Decoding, eos: int
+    prompt: list[int], noise: list[float], settings: Decoding
 ) -> tuple[list[int], float, float]:
     """One sequence at a time, read anew for every token, nothing cached and nothing padded."""
     ids, log_p, entropy = list(prompt), 0.0, 0.0
     for level in noise:
         with torch.no_grad():
-            logits = model(torch.tensor([ids])).logits[0, -1]
+            logits = MODEL(torch.tensor([ids])).logits[0, -1]
         cut = token_distribution(logits[None], settings)[0].tolist()
         token, below = 0, cut[0]
         while below <= level:
@@ -33,13 +32,15 @@ def completion_by_hand(
         log_p += full[token].log().item()
         entropy -= (full * full.log()).sum().item()
         ids.append(token)
-        if token == eos:
+        if token == EOS:
             break
     return ids[len(prompt) :], log_p, entropy
 
 
-def of_prompt(rollouts: Rollouts, row: int) -> tuple:
-    return rollouts.completions[row], rollouts.finished[row].tolist()
+def drawn(
+    noise: torch.Tensor, prompts: list[list[int]] = PROMPTS, eos: int = EOS, model: Any = MODEL
+) -> Rollouts:
+    return draw(model, prompts, noise, DECODING, eos, PAD)
 
 
 @pytest.mark.parametrize(
@@ -48,86 +49,58 @@ def of_prompt(rollouts: Rollouts, row: int) -> tuple:
 def test_a_batch_is_what_single_sequences_without_cache_and_padding_are(
     settings: Decoding,
 ) -> None:
-    model, tokenizer = tiny.build()
-    batch = prompts(tokenizer)
-    noise = rollout_noise(3, 0, len(batch), 6, 5)
+    noise = rollout_noise(3, 0, 5, 6, 5)
 
-    found = draw(model, batch, noise, settings, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    found = draw(MODEL, PROMPTS, noise, settings, EOS, PAD)
 
-    lengths = set()
-    for row, prompt in enumerate(batch):
+    for row, prompt in enumerate(PROMPTS):
         for column in range(6):
-            ids, log_p, entropy = completion_by_hand(
-                model, prompt, noise[row, column].tolist(), settings, tokenizer.eos_token_id
-            )
+            ids, log_p, entropy = completion_by_hand(prompt, noise[row, column].tolist(), settings)
             assert found.completions[row][column] == ids
-            assert found.finished[row, column] == (ids[-1] == tokenizer.eos_token_id)
+            assert found.finished[row, column] == (ids[-1] == EOS)
             assert found.log_p[row, column].item() == pytest.approx(log_p, rel=1e-9)
             assert found.entropy[row, column].item() == pytest.approx(entropy, rel=1e-9)
-            lengths.add(len(ids))
-    assert len(lengths) > 2  # some end at once, some go on to the limit
-    assert found.lengths.tolist() == [[len(c) for c in group] for group in found.completions]
+    lengths = [[len(completion) for completion in group] for group in found.completions]
+    assert found.lengths.tolist() == lengths
+    assert len(set().union(*lengths)) > 2  # some end at once, some go on to the limit
 
 
 def test_rollouts_of_a_prompt_do_not_depend_on_the_others_in_the_batch() -> None:
-    model, tokenizer = tiny.build()
-    batch = prompts(tokenizer)
-    noise = rollout_noise(3, 0, len(batch), 4, 5)
-    ids = (tokenizer.eos_token_id, tokenizer.pad_token_id)
+    noise = rollout_noise(3, 0, 5, 4, 5)
 
-    together = draw(model, batch, noise, DECODING, *ids)
+    together = drawn(noise)
 
-    for row in range(len(batch)):
-        alone = draw(model, batch[row : row + 1], noise[row : row + 1], DECODING, *ids)
-        assert of_prompt(alone, 0) == of_prompt(together, row)
-
-
-def rows_in_each_pass(model: Any) -> list[int]:
-    """Filled as the model is called."""
-    rows: list[int] = []
-    model.register_forward_pre_hook(
-        lambda _, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
-    )
-    return rows
+    for row in range(5):
+        alone = drawn(noise[row : row + 1], PROMPTS[row : row + 1])
+        assert alone.completions[0] == together.completions[row]
+        assert torch.equal(alone.finished[0], together.finished[row])
 
 
 def test_completions_go_through_the_model_once_for_every_distinct_text() -> None:
-    model, tokenizer = tiny.build()
-    rows = rows_in_each_pass(model)
-    noise = rollout_noise(3, 0, 5, 16, 5)
+    model, _ = tiny.build()
+    passes = tiny.shapes_of_passes(model)
 
-    found = draw(
-        model, prompts(tokenizer), noise, DECODING, tokenizer.eos_token_id, tokenizer.pad_token_id
-    )
+    found = drawn(rollout_noise(3, 0, 5, 16, 5), model=model)
 
     going_on = [
         {(row, *c[:length]) for row, group in enumerate(found.completions) for c in group}
-        for length in range(5)
+        for length in range(1, 5)
     ]
-    ends = tokenizer.eos_token_id
-    assert rows == [5, *(len([t for t in texts if t[-1] != ends]) for texts in going_on[1:])]
+    rows = [rows for rows, _ in passes]
+    assert rows == [5, *(len([t for t in texts if t[-1] != EOS]) for texts in going_on)]
     assert rows[1] < 5 * 16 / 2  # the first tokens of a group are often the same
 
 
-def test_equal_noise_gives_equal_completions_from_one_row_a_prompt() -> None:
-    model, tokenizer = tiny.build()
-    rows = rows_in_each_pass(model)
-    noise = rollout_noise(3, 0, 5, 1, 5).expand(5, 7, 5)
+def test_equal_noise_gives_equal_completions_from_one_row_a_prompt_up_to_the_limit() -> None:
+    model, _ = tiny.build()
+    passes = tiny.shapes_of_passes(model)
 
-    found = draw(model, prompts(tokenizer), noise, DECODING, NOBODY, tokenizer.pad_token_id)
+    found = drawn(rollout_noise(3, 0, 5, 1, 5).expand(5, 7, 5), eos=NOBODY, model=model)
 
-    assert rows == [5] * 5
+    assert [rows for rows, _ in passes] == [5] * 5
     for group, log_p in zip(found.completions, found.log_p.tolist(), strict=True):
         assert len({tuple(completion) for completion in group}) == 1
         assert len(set(log_p)) == 1
-
-
-def test_a_model_that_never_ends_is_cut_at_the_limit() -> None:
-    model, tokenizer = tiny.build()
-    noise = rollout_noise(3, 0, 2, 4, 5)
-
-    found = draw(model, prompts(tokenizer, 2), noise, DECODING, NOBODY, tokenizer.pad_token_id)
-
     assert (found.lengths == 5).all()
     assert not found.finished.any()
 
@@ -152,7 +125,5 @@ def test_noise_is_uniform() -> None:
 
 
 def test_a_model_whose_layers_keep_a_running_state_is_refused() -> None:
-    model = tiny.recurrent()
-
     with pytest.raises(InputError, match=r"Mamba2ForCausalLM.*running state"):
-        draw(model, [[3, 4]], rollout_noise(0, 0, 1, 2, 3), DECODING, eos=1, pad=0)
+        drawn(rollout_noise(0, 0, 1, 2, 3), [[3, 4]], model=tiny.recurrent())

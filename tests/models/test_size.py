@@ -1,13 +1,13 @@
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import tiny
 
-from compute_aligned.config import study
 from compute_aligned.config.models import Lora, PretrainedModel, ScratchModel
+from compute_aligned.config.reading import read_scale
 from compute_aligned.files.errors import InputError
 from compute_aligned.models import loading
 from compute_aligned.models.size import ModelSize, adapters, checkpoint_folder, parameters
@@ -15,9 +15,10 @@ from compute_aligned.models.size import ModelSize, adapters, checkpoint_folder, 
 SCRATCH = {
     f"{scale} {name}": family.model
     for scale in ("laptop", "smoke")
-    for name, family in study.read_scale(scale).families.items()
+    for name, family in read_scale(scale).families.items()
     if isinstance(family.model, ScratchModel)
 }
+ELSEWHERE = PretrainedModel(pretrained="nobody/has-this", parameters=7_000_000_000)
 
 
 def counted(model: ScratchModel) -> int:
@@ -31,25 +32,18 @@ def test_the_closed_form_counts_what_every_configured_network_has(name: str) -> 
 
 
 @given(
-    hidden=st.integers(1, 12).map(lambda n: 2 * n),
-    between=st.integers(1, 20),
-    layers=st.integers(1, 3),
-    heads=st.integers(1, 3),
-    tokens=st.integers(1, 9),
-)
-def test_the_closed_form_holds_for_any_shape(
-    hidden: int, between: int, layers: int, heads: int, tokens: int
-) -> None:
-    model = ScratchModel(
-        vocabulary=f"1..{tokens}",
-        prompt_only=("Input",),
-        hidden_size=hidden,
-        intermediate_size=between,
-        layers=layers,
-        heads=heads,
-        max_length=8,
+    st.builds(
+        ScratchModel,
+        vocabulary=st.integers(1, 9).map("1..{}".format),
+        prompt_only=st.just(("Input",)),
+        hidden_size=st.integers(1, 12).map(lambda n: 2 * n),
+        intermediate_size=st.integers(1, 20),
+        layers=st.integers(1, 3),
+        heads=st.integers(1, 3),
+        max_length=st.just(8),
     )
-
+)
+def test_the_closed_form_holds_for_any_shape(model: ScratchModel) -> None:
     assert parameters(model) == counted(model)
 
 
@@ -62,10 +56,12 @@ def test_a_checkpoint_on_this_machine_is_counted_by_its_configuration(
 
 
 def test_a_checkpoint_that_is_elsewhere_is_as_large_as_the_configuration_says() -> None:
-    model = PretrainedModel(pretrained="nobody/has-this", parameters=7_000_000_000)
+    lora = Lora(rank=16, alpha=32, targets=("q_proj",))
 
-    assert parameters(model) == 7_000_000_000
-    assert checkpoint_folder(model) is None
+    assert parameters(ELSEWHERE) == 7_000_000_000
+    assert checkpoint_folder(ELSEWHERE) is None
+    assert adapters(ELSEWHERE) == 0
+    assert adapters(ELSEWHERE.model_copy(update={"lora": lora})) == 70_000_000
 
 
 @pytest.mark.parametrize("targets", [("q_proj", "v_proj"), ("k_proj", "down_proj")])
@@ -78,14 +74,6 @@ def test_adapters_are_counted_as_peft_makes_them(
 
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
     assert adapters(settings) == trained > 0
-
-
-def test_adapters_of_a_checkpoint_that_is_elsewhere_are_a_share_of_it() -> None:
-    lora = Lora(rank=16, alpha=32, targets=("q_proj",))
-    model = PretrainedModel(pretrained="nobody/has-this", parameters=7_000_000_000, lora=lora)
-
-    assert adapters(model) == 70_000_000
-    assert adapters(model.model_copy(update={"lora": None})) == 0
 
 
 def test_memory_is_counted_by_what_is_trained_and_in_how_many_bits_the_rest_is() -> None:

@@ -1,28 +1,28 @@
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import tiny
 
 from compute_aligned.files.errors import InputError
+from compute_aligned.files.records import Problem
 from compute_aligned.models import loading, tokens
 
-DIGITS = list("0123456789*=")
 WORDS = ["<12>", "two", "x", "=", "100"]
+CHARACTERS = loading.build_tokenizer(tiny.SHAPE)
 
 
-def word_tokenizer() -> Any:
-    return loading.build_tokenizer(
-        tiny.SHAPE.model_copy(update={"split": "words", "vocabulary": " ".join(WORDS)})
-    )
+def of_words(vocabulary: str) -> Any:
+    shape = tiny.SHAPE.model_copy(update={"split": "words", "vocabulary": vocabulary})
+    return loading.build_tokenizer(shape)
 
 
 def test_the_numbers_of_a_range_are_a_token_each() -> None:
-    shape = tiny.SHAPE.model_copy(update={"split": "words", "vocabulary": "1..12 ="})
-    tokenizer = loading.build_tokenizer(shape)
+    tokenizer = of_words("1..12 =")
 
     prompt = tiny.encode_prompt(tokenizer, "12 3 =")
 
@@ -30,33 +30,27 @@ def test_the_numbers_of_a_range_are_a_token_each() -> None:
     assert len(tokenizer) == 13 + 3  # padding, end, unknown
 
 
-@given(st.lists(st.sampled_from(DIGITS), min_size=1).map("".join))
-def test_characters_survive_the_tokenizer_one_token_each(text: str) -> None:
-    tokenizer = loading.build_tokenizer(tiny.SHAPE)
+@pytest.mark.parametrize(
+    ("tokenizer", "vocabulary", "between"),
+    [(CHARACTERS, list("0123456789*="), ""), (of_words(" ".join(WORDS)), WORDS, " ")],
+    ids=["characters", "words"],
+)
+@given(st.data())
+def test_texts_survive_the_tokenizer_one_token_a_part_and_an_end(
+    tokenizer: Any, vocabulary: list[str], between: str, data: st.DataObject
+) -> None:
+    parts = data.draw(st.lists(st.sampled_from(vocabulary), min_size=1))
 
-    ids = tiny.encode_completion(tokenizer, text)
+    *ids, end = tiny.encode_completion(tokenizer, between.join(parts))
 
-    assert len(ids) == len(text) + 1
-    assert tokenizer.decode(ids, skip_special_tokens=True) == text
-
-
-@given(st.lists(st.sampled_from(WORDS), min_size=1).map(" ".join))
-def test_words_survive_the_tokenizer_one_token_each(text: str) -> None:
-    tokenizer = word_tokenizer()
-
-    ids = tiny.encode_completion(tokenizer, text)
-
-    assert len(ids) == len(text.split()) + 1
-    assert tokenizer.decode(ids, skip_special_tokens=True) == text
+    assert len(ids) == len(parts)
+    assert end == tokenizer.eos_token_id
+    assert tokenizer.decode([*ids, end], skip_special_tokens=True) == between.join(parts)
 
 
 @pytest.mark.parametrize(
     ("tokenizer", "text"),
-    [
-        (loading.build_tokenizer(tiny.SHAPE), "12+3="),
-        (loading.build_tokenizer(tiny.SHAPE), "12\n3="),
-        (word_tokenizer(), "two 101"),
-    ],
+    [(CHARACTERS, "12+3="), (CHARACTERS, "12\n3="), (of_words(" ".join(WORDS)), "two 101")],
 )
 def test_text_outside_the_vocabulary_is_refused(tokenizer: Any, text: str) -> None:
     for encode in (tiny.encode_prompt, tiny.encode_completion):
@@ -67,17 +61,11 @@ def test_text_outside_the_vocabulary_is_refused(tokenizer: Any, text: str) -> No
 def test_pieces_of_prompts_are_one_token_each_white_space_included(tmp_path: Path) -> None:
     model, built = loading.build(tiny.PROTEINS, 0, torch.float32)
     loading.save(model, built, tmp_path)
+    pieces = ["Input: ", "I", "A", "C", "I", " \n Output:"]
 
     for tokenizer in (built, loading.load_tokenizer(tmp_path)):
-        ids = tiny.encode_prompt(tokenizer, "Input: IACI \n Output:")
-        assert tokenizer.convert_ids_to_tokens(ids) == [
-            "Input: ",
-            "I",
-            "A",
-            "C",
-            "I",
-            " \n Output:",
-        ]
+        ids = tiny.encode_prompt(tokenizer, "".join(pieces))
+        assert tokenizer.convert_ids_to_tokens(ids) == pieces
         with pytest.raises(InputError, match="not in the model's vocabulary"):
             tiny.encode_prompt(tokenizer, "Input: IA CI \n Output:")
 
@@ -101,31 +89,30 @@ def test_a_chat_template_is_applied_to_the_prompt_alone() -> None:
     assert tiny.encode_prompt(tokenizer, "12", chat_template=True) == plain
 
 
-def test_a_problem_too_long_for_the_model_is_named() -> None:
-    tokens.check_length("problem a", 24, 24)
-    with pytest.raises(InputError, match="problem a: prompt and completion take 25 tokens"):
-        tokens.check_length("problem a", 25, 24)
-
-
-def test_many_texts_at_once_are_encoded_as_each_alone() -> None:
+def test_prompts_keep_room_for_their_completions_or_the_problem_is_named() -> None:
     tokenizer = loading.build_tokenizer(tiny.SHAPE)
-    texts = ["12*3=", "", "7", "12*3="]
+    problems = [Problem(id=f"{n}", group=f"{n}", prompt="1" * n, answer="1") for n in (18, 20)]
 
-    assert tokens.encode_prompts(tokenizer, texts) == [
-        tiny.encode_prompt(tokenizer, text) for text in texts
-    ]
-    assert tokens.encode_completions(tokenizer, texts) == [
-        tiny.encode_completion(tokenizer, text) for text in texts
-    ]
-    assert tokens.encode_prompts(tokenizer, []) == []
+    tasks = tokens.encode(tokenizer, problems, [6, 4], tiny.SHAPE)
+
+    assert tasks == [(p, tiny.encode_prompt(tokenizer, p.prompt)) for p in problems]
+    with pytest.raises(InputError, match=r"problem 20: .* take 25 tokens, the model 24"):
+        tokens.encode(tokenizer, problems, repeat(5), tiny.SHAPE)
+
+
+@pytest.mark.parametrize("texts", [["12*3=", "", "7", "12*3="], []])
+def test_many_texts_at_once_are_encoded_as_each_alone(texts: list[str]) -> None:
+    for encode, encode_one in (
+        (tokens.encode_prompts, tiny.encode_prompt),
+        (tokens.encode_completions, tiny.encode_completion),
+    ):
+        assert encode(CHARACTERS, texts) == [encode_one(CHARACTERS, text) for text in texts]
 
 
 @given(st.lists(st.lists(st.integers(0, 14), max_size=5)))
 def test_completions_are_decoded_in_their_order_equal_ones_and_special_tokens_included(
     completions: list[list[int]],
 ) -> None:
-    tokenizer = loading.build_tokenizer(tiny.SHAPE)
-
-    assert tokens.decode_completions(tokenizer, completions) == [
-        tokenizer.decode(ids, skip_special_tokens=True) for ids in completions
+    assert tokens.decode_completions(CHARACTERS, completions) == [
+        CHARACTERS.decode(ids, skip_special_tokens=True) for ids in completions
     ]

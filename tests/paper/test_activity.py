@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from graded import item_of
-from markdown_cells import tables_of
+from support.graded import item_of
+from support.markdown_cells import tables_of
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import RL_STEPS, STEPS, write_table

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from own_strategy import SecondTry
 from scipy.integrate import quad
+from support.own_strategy import SecondTry
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
@@ -27,50 +27,10 @@ from compute_aligned.paper.analytic import (
 INSIDE = np.linspace(0, 1, 501)[1:-1]
 
 
-def slope(function: Callable[[mpmath.mpf], mpmath.mpf], at: float) -> float:
-    with mpmath.workdps(150):
-        return float(mpmath.diff(function, at))
-
-
 # --- values ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", [*TRAINED, SecondTry(chance=0.5)], ids=repr)
-def test_the_rl_weight_integrates_to_one(strategy: Strategy) -> None:
-    # Gauss-Legendre with 64 nodes is exact for polynomials of degree 127; the weights have 63
-    nodes, quadrature = np.polynomial.legendre.leggauss(64)
-
-    integral = 0.5 * quadrature @ evaluate(strategy, "rl_weight", 0.5 * (nodes + 1))
-
-    assert integral == pytest.approx(1.0, rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("strategy", "rl_success"),
-    [
-        (PassAtN(n=16), lambda p: 1 - (1 - p) ** 16),
-        (MajorityVote(n=8, k=3), lambda p: mpmath.betainc(3, 6, 0, p, regularized=True)),
-        (BestOfN(n=4), lambda q: q**4),
-        (SecondTry(chance=0.5), lambda p: p + 0.5 * p * (1 - p)),
-    ],
-    ids=repr,
-)
-def test_the_weights_are_the_slopes_of_the_success(
-    strategy: Strategy, rl_success: Callable[[mpmath.mpf], mpmath.mpf]
-) -> None:
-    p = np.array([0.01, 0.2, 0.7, 0.95])
-    slopes = [slope(rl_success, at) for at in p]
-    np.testing.assert_allclose(evaluate(strategy, "rl_weight", p), slopes, rtol=1e-10)
-
-    if not isinstance(strategy, BestOfN):
-        success = [float(rl_success(at)) for at in p]
-        np.testing.assert_allclose(evaluate(strategy, "success", p), success, rtol=1e-12)
-        np.testing.assert_allclose(
-            evaluate(strategy, "sft_weight", p), p * slopes / success, rtol=1e-10
-        )
-
-
-def test_every_quantity_of_every_strategy_has_a_row_at_every_p() -> None:
+def test_every_quantity_of_every_strategy_has_a_row_at_every_p_that_is_one() -> None:
     strategies, p = [PassAtN(n=4), BestOfN(n=4)], [0.1, 0.5]
 
     frame = weight_values(strategies, p)
@@ -81,9 +41,6 @@ def test_every_quantity_of_every_strategy_has_a_row_at_every_p() -> None:
     assert values["sft_weight", "BestOfN(n=4)", 0.5] == values["sft_weight", "PassAtN(n=4)", 0.5]
     assert values["rl_weight", "BestOfN(n=4)", 0.1] == pytest.approx(4 * 0.1**3)
     assert values["success", "BestOfN(n=4)", 0.1] == pytest.approx(1 - 0.9**4)
-
-
-def test_a_probability_above_one_is_refused() -> None:
     with pytest.raises(ValueError, match="above 0"):
         evaluate(PassAtN(n=4), "success", np.array([0.5, 1.5]))
 
@@ -94,20 +51,12 @@ def test_a_probability_above_one_is_refused() -> None:
 def test_further_strategies_are_those_of_other_kinds_each_once_and_in_order() -> None:
     texts = ["PassAtN(n=8)", "SecondTry(chance=0.5)", "SingleSample()", "SecondTry(chance=1.0)"]
 
-    assert further_strategies([*texts, "SecondTry(chance=.5)"]) == [
-        SecondTry(chance=0.5),
-        SecondTry(chance=1.0),
-    ]
+    found = further_strategies([*texts, "SecondTry(chance=.5)", *map(repr, TRAINED)])
 
-
-def test_a_text_that_is_no_strategy_is_named() -> None:
+    assert found == [SecondTry(chance=0.5), SecondTry(chance=1.0)]
+    assert {type(strategy) for strategy in TRAINED} == set(PAPER_KINDS)
     with pytest.raises(InputError, match="no strategy is named PassAtM"):
         further_strategies(["PassAtM(n=4)"])
-
-
-def test_the_strategies_that_the_paper_trains_with_are_all_of_the_papers_kinds() -> None:
-    assert {type(strategy) for strategy in TRAINED} == set(PAPER_KINDS)
-    assert further_strategies(map(repr, TRAINED)) == []
 
 
 # --- alignment ------------------------------------------------------------------------------
@@ -126,30 +75,24 @@ def test_the_cosines_are_those_of_the_textbook_weights_on_the_2001_point_grid() 
     cosines = weight_alignment(PASS, PASS)["cosine"].to_numpy().reshape(4, 4)
 
     np.testing.assert_allclose(cosines, rows @ rows.T / np.outer(norms, norms), rtol=1e-10)
+    np.testing.assert_allclose(np.diag(cosines), 1)
+    # the further apart the budgets, the lower
+    assert (np.diff(cosines[0]) < 0).all()
+    assert (np.diff(cosines[-1]) > 0).all()
 
 
-@pytest.mark.parametrize(("train", "test"), list(itertools.product(BUDGETS, BUDGETS)))
-def test_the_cosines_are_near_those_of_the_functions_themselves(train: int, test: int) -> None:
+def test_the_cosines_are_near_those_of_the_functions_themselves() -> None:
     def inner(a: int, b: int) -> float:
         def product(p: float) -> float:
             return textbook_weight(a, p) * textbook_weight(b, p)
 
         return quad(product, 0, 1, points=[0.02, 0.2], epsrel=1e-9)[0]
 
-    expected = inner(train, test) / math.sqrt(inner(train, train) * inner(test, test))
-
-    frame = weight_alignment([PassAtN(n=train)], [PassAtN(n=test)])
-    assert frame["cosine"].item() == pytest.approx(expected, abs=2e-3)
-
-
-def test_alignment_is_whole_with_itself_and_falls_with_the_distance_of_budgets() -> None:
-    frame = weight_alignment(PASS, PASS).pivot_table("cosine", "train", "test", sort=False)
-    cosines = frame.to_numpy()
-
-    np.testing.assert_allclose(np.diag(cosines), 1)
-    np.testing.assert_allclose(cosines, cosines.T)
-    assert (np.diff(cosines[0]) < 0).all()
-    assert (np.diff(cosines[-1]) > 0).all()
+    expected = [
+        inner(train, test) / math.sqrt(inner(train, train) * inner(test, test))
+        for train, test in itertools.product(BUDGETS, BUDGETS)
+    ]
+    assert weight_alignment(PASS, PASS)["cosine"].tolist() == pytest.approx(expected, abs=2e-3)
 
 
 def test_any_strategy_can_be_aligned_with_any_other() -> None:
@@ -228,30 +171,6 @@ def test_the_variances_are_those_of_an_enumeration_of_all_draws(n: int, p: float
     assert row["averaged"] == pytest.approx(row["weighted"] / n)
 
 
-def test_the_variances_are_those_of_a_simulation() -> None:
-    n, p, trials = 16, 0.08, 400_000
-    generator = np.random.default_rng(0)
-    draws = generator.random((trials, n)) < p
-    index = generator.integers(n, size=trials)
-    chosen = draws[np.arange(trials), index]
-    alone = draws.sum(axis=1) == 1
-    weight = n * (1 - p) ** (n - 1)
-    estimates = {
-        "sampled": n * (chosen & alone) * (1 - p),
-        "summed": alone * (1 - p),
-        "weighted": weight * chosen * (1 - p),
-        "averaged": weight * draws.mean(axis=1) * (1 - p),
-    }
-
-    row = pivotal_variances(n, np.array([p])).iloc[0]
-
-    for name, values in estimates.items():
-        assert abs(values.mean() - row["gradient"]) < 5 * values.std() / math.sqrt(trials), name
-        deviations = (values - values.mean()) ** 2
-        error = deviations.std() / math.sqrt(trials)
-        assert abs(deviations.mean() - row[name]) < 5 * error, name
-
-
 @pytest.mark.parametrize("n", BUDGETS)
 def test_the_estimators_aim_at_the_slope_of_pass_at_n_in_the_logit(n: int) -> None:
     logits = np.array([-4.0, -1.0, 0.0, 2.0])
@@ -261,7 +180,9 @@ def test_the_estimators_aim_at_the_slope_of_pass_at_n_in_the_logit(n: int) -> No
 
     gradient = pivotal_variances(n, 1 / (1 + np.exp(-logits)))["gradient"]
 
-    np.testing.assert_allclose(gradient, [slope(success, logit) for logit in logits], rtol=1e-10)
+    with mpmath.workdps(150):
+        slopes = [float(mpmath.diff(success, logit)) for logit in logits]
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-10)
 
 
 @given(n=st.integers(2, 100), p=st.floats(1e-6, 0.999))

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from graded import Answers, votes, write_answers, write_proteins
 from scipy import stats
+from support.graded import Answers, votes, write_answers, write_proteins
 
 from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from graded import item_of, sevens, write_answers, write_proteins
-from markdown_cells import rows_of
 from scipy import stats
+from support.graded import item_of, sevens, write_answers, write_proteins
+from support.markdown_cells import rows_of
 
 from compute_aligned.paper import diagonal
 from compute_aligned.paper.diagonal_items import figure, log_density, table

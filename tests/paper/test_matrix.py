@@ -6,9 +6,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from graded import item_of
-from markdown_cells import rows_of
 from matplotlib.patches import Rectangle
+from support.graded import item_of
+from support.markdown_cells import rows_of
 
 from compute_aligned.method.estimators import k_of_n, pass_at_k
 from compute_aligned.paper import matrix, matrix_figures, matrix_tables

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from graded import votes, write_answers
+from support.graded import votes, write_answers
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.intervals import mean_interval

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graded import item_of, sevens, write_answers
 from matplotlib.colors import to_rgba
+from support.graded import item_of, sevens, write_answers
 
 from compute_aligned.paper import style
 from compute_aligned.paper.mechanism import FEWEST, changes, read_halves

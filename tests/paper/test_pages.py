@@ -1,38 +1,21 @@
+import base64
 import csv
 import io
+import re
+import xml.etree.ElementTree as ElementTree
 
 import pandas as pd
 import pytest
-from html_cells import parsed, tables_of
 from hypothesis import given
 from hypothesis import strategies as st
+from support.html_cells import parsed, tables_of
 
 from compute_aligned.paper import pages
-from compute_aligned.paper.grids import Grid, GridSheet, formula, missing, number, words
-from compute_aligned.paper.grids import to_html as grids_to_html
-from compute_aligned.paper.panels import Cell, Panel, Sheet
-from compute_aligned.paper.panels import to_html as panels_to_html
-from compute_aligned.paper.tables import to_csv
+from compute_aligned.paper.analytic_tables import FORMULAS
+from compute_aligned.paper.pages import picture
+from compute_aligned.paper.sheets import Grid, Sheet, formula, to_csv, to_html, words
 
 HOSTILE = '<script>alert("1")</script> & </td>'
-TIDY = 'branch,value\nce,0.25\n"a, b",-1.5e-07\n'
-SHEET = Sheet(
-    name="t",
-    title=f"Pass@k {HOSTILE}",
-    caption="Means & brackets.",
-    budgets=(1, 64),
-    panels=[Panel("This run", {"Pass@4": [Cell("1.0"), Cell("+2.0", "[0.5, 3.5]", bold=True)]})],
-    note="A note.",
-    more=["plurality"],
-)
-GRIDS = GridSheet(
-    "t",
-    "Weights",
-    "A caption.",
-    [Grid("First", [words("a<b"), formula(r"\frac{1}{n}")], [[words(HOSTILE), number(1e-5)]])],
-    note="",
-)
-
 text = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
 
 
@@ -43,50 +26,19 @@ def test_text_is_shown_as_it_is_whatever_it_holds(given_text: str) -> None:
     assert tables_of(page) == [[[given_text]]]
 
 
-@pytest.mark.parametrize("page", [panels_to_html(SHEET, TIDY), grids_to_html(GRIDS, TIDY)])
-def test_a_page_is_whole_and_loads_nothing(page: str) -> None:
-    parser = parsed(page)
+def test_a_page_is_whole_and_loads_nothing_whatever_its_words_say() -> None:
+    grid = Grid(HOSTILE, [words(HOSTILE), formula(r"\frac{1}{n}")], [[words("a"), words("b")]])
+    page = to_html(Sheet("t", HOSTILE, HOSTILE, [grid], HOSTILE), f"a\n{HOSTILE}\n")
 
     assert page.startswith("<!doctype html>")
-    assert "<script" not in page
-    assert [address for address in parser.loaded if not address.startswith("data:")] == []
-    assert "@import" not in page
-    assert "url(" not in page
-
-
-def test_the_first_heading_is_the_title_escaped() -> None:
-    page = panels_to_html(SHEET, TIDY)
-
-    assert "<h1>Pass@k &lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &lt;/td&gt;" in page
-
-
-def test_a_panel_has_its_cells_with_the_interval_below_and_clear_gains_bold() -> None:
-    page = panels_to_html(SHEET, TIDY)
-
-    assert tables_of(page)[0] == [
-        ["", "k = 1", "k = 64", "plurality"],
-        ["Pass@4", "1.0", "+2.0\n[0.5, 3.5]"],
-    ]
-    assert "<b>+2.0</b>" in page
-    assert "<b>1.0</b>" not in page
-
-
-def test_a_grid_has_words_numbers_and_formulas() -> None:
-    page = grids_to_html(GRIDS, TIDY)
-
-    assert tables_of(page)[0] == [["a<b", ""], [HOSTILE, "1.00 × 10-5"]]
-    assert "10<sup>-5</sup>" in page
-    assert r'<img alt="\frac{1}{n}" src="data:image/svg+xml;base64,' in page
-    assert missing().html == "–"
-
-
-def test_the_tidy_values_stand_in_the_page_as_in_the_file() -> None:
-    for page in (panels_to_html(SHEET, TIDY), grids_to_html(GRIDS, TIDY)):
-        assert tables_of(page)[-1] == list(csv.reader(io.StringIO(TIDY)))
+    assert not re.search(r"<script|@import|url\(", page)
+    (drawn,) = parsed(page).loaded
+    assert drawn.startswith("data:image/svg+xml;base64,")
+    assert "<h1>&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &lt;/td&gt;</h1>" in page
 
 
 @given(st.lists(st.tuples(text, st.floats(allow_nan=False)), min_size=1))
-def test_any_values_come_back_from_the_page(rows: list[tuple[str, float]]) -> None:
+def test_any_tidy_values_come_back_from_the_page(rows: list[tuple[str, float]]) -> None:
     tidy = to_csv(pd.DataFrame(rows, columns=["label", "value"]))
 
     (shown,) = tables_of(pages.page("", pages.values(tidy)))
@@ -95,3 +47,44 @@ def test_any_values_come_back_from_the_page(rows: list[tuple[str, float]]) -> No
 
 def test_an_empty_paragraph_is_none() -> None:
     assert pages.paragraph("") == ""
+
+
+# --- formulas ---------------------------------------------------------------------------------
+
+
+def drawing(html: str) -> bytes:
+    found = re.search(r"base64,([^\"]+)", html)
+    assert found is not None
+    return base64.b64decode(found[1])
+
+
+@pytest.mark.parametrize("latex", sorted({f for known in FORMULAS.values() for f in known[1:]}))
+def test_every_formula_of_the_strategies_is_drawn(latex: str) -> None:
+    html = picture(latex)
+
+    assert html.startswith(f'<img alt="{latex}" ')
+    root = ElementTree.fromstring(drawing(html))
+    outlines = [element for element in root.iter() if element.get("d")]
+    assert len(outlines) >= len(set(re.sub(r"\\[a-z]+|[{}^_ ]", "", latex)))
+
+
+def test_a_formula_gives_the_same_bytes_again_and_another_gives_others() -> None:
+    first = picture("p^{2}")
+    picture.cache_clear()
+
+    assert picture("p^{2}") == first
+    assert drawing(picture("p^{3}")) != drawing(first)
+
+
+def test_a_taller_formula_is_taller_and_hangs_below_the_line() -> None:
+    found = [
+        re.search(r"height:([\d.]+)pt;vertical-align:-([\d.]+)pt", picture(latex))
+        for latex in ("n", r"\frac{n}{k}")
+    ]
+    (low, on_the_line), (tall, below) = (map(float, sizes.groups()) for sizes in found if sizes)
+    assert low < tall
+    assert on_the_line < below
+
+
+def test_what_cannot_be_drawn_is_shown_as_it_was_written() -> None:
+    assert picture(r"\unknown{<p>}") == r"<code>\unknown{&lt;p&gt;}</code>"

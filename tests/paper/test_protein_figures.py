@@ -2,9 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graded import item_of, write_proteins
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from support.graded import item_of, write_proteins
 
 from compute_aligned.method.rewards import unconditional_landscape
 from compute_aligned.paper import style

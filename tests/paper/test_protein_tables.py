@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from graded import item_of, write_proteins
-from markdown_cells import rows_of
 from scipy import stats
+from support.graded import item_of, write_proteins
+from support.markdown_cells import rows_of
 
 from compute_aligned.method.rewards import INVALID_REWARD, unconditional_landscape
 from compute_aligned.method.strategies import BestOfN, SingleSample, Strategy
@@ -97,7 +97,7 @@ def test_samples_are_cut_into_whole_groups_prompt_by_prompt() -> None:
 
 @pytest.fixture
 def scores(tmp_path: Path) -> list[Path]:
-    """Three seeds of four prompts; the models' shares lie apart."""
+    """Two seeds of four prompts; the models' shares lie apart."""
     rng = np.random.default_rng(0)
     models = list(enumerate(SPREAD.models))
 
@@ -107,7 +107,7 @@ def scores(tmp_path: Path) -> list[Path]:
         fixed = {"residues": [20] * 16, "input_share": 0.2 + 0.1 * problem}
         return {"shares": shares, "rewards": rewards} | fixed
 
-    runs = [{(m, f"p{i}"): proteins(n, i) for n, m in models for i in range(4)} for _ in range(3)]
+    runs = [{(m, f"p{i}"): proteins(n, i) for n, m in models for i in range(4)} for _ in range(2)]
     return [write_proteins(tmp_path / f"{seed}", run) for seed, run in enumerate(runs)]
 
 
@@ -121,10 +121,10 @@ def test_a_row_a_model_has_means_over_seeds_with_t_intervals(scores: list[Path])
     row = tidy(rendered).loc["bon_n2", "Reward"]
     samples = read_scores(scores)
     means = samples[samples["branch"] == "bon_n2"].groupby("seed")["reward"].mean()
-    low, high = stats.t.interval(0.95, 2, means.mean(), stats.sem(means))
+    low, high = stats.t.interval(0.95, 1, means.mean(), stats.sem(means))
     assert row["value"] == pytest.approx(means.mean(), rel=1e-5)
     assert [row["value_low"], row["value_high"]] == pytest.approx([low, high], rel=1e-4)
-    assert row["seeds"] == 3
+    assert row["seeds"] == 2
     heads, *rows = rows_of(rendered.md).values()
     assert rows[2][0] == f"{means.mean():.2f} [{low:.2f}, {high:.2f}]"
     for model, cells in zip(SPREAD.models, rows, strict=True):

@@ -5,19 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import adapted
-import numpy as np
 import pytest
-import tiny
 import torch
+from sample.drawing import largest_difference, requests
+from support import adapted
 
 from compute_aligned.config.settings import Sampling
 from compute_aligned.models import loading
-from compute_aligned.models.log_probs import token_log_probs
-from compute_aligned.models.tokens import collate
 from compute_aligned.sample.engines import ENGINES, TransformersEngine, VllmEngine
-from compute_aligned.sample.store import Engine, Request
-from compute_aligned.sample.vllm_options import lora_options, weights_of
+from compute_aligned.sample.store import Engine
 
 SETTINGS = Sampling(num_samples=16, temperature=0.8, top_p=0.9, top_k=8, max_new_tokens=4)
 
@@ -46,33 +42,6 @@ def engine(request: pytest.FixtureRequest, folders: list[Path]) -> Engine:
     return start(TransformersEngine, folders[0])
 
 
-def requests(count: int = 6) -> list[Request]:
-    _, tokenizer = tiny.build()
-    return [
-        Request(tiny.encode_prompt(tokenizer, p.prompt), 1000 * i)
-        for i, p in enumerate(tiny.problems(count))
-    ]
-
-
-@torch.no_grad()
-def largest_difference(engine: VllmEngine, model: Any) -> float:
-    """Between the chosen tokens' log-probabilities in vLLM and those of a model in transformers."""
-    asked = requests()
-    differences = []
-    with torch.compiler.set_stance("force_eager"):  # vLLM would compile how it ranks them
-        outputs = engine.generate(asked, logprobs=0)
-    for request, output in zip(asked, outputs, strict=True):
-        completions = [list(sample.token_ids) for sample in output.outputs]
-        batch = collate([request.prompt] * len(completions), completions, pad=0)
-        ours = token_log_probs(model, batch)
-        for row, sample in enumerate(output.outputs):
-            theirs = [
-                at[t].logprob for t, at in zip(sample.token_ids, sample.logprobs, strict=True)
-            ]
-            differences.append(np.abs(ours[row, : len(theirs)].numpy() - theirs).max())
-    return float(max(differences))
-
-
 def test_vllm_agrees_with_each_adapter_merged_into_its_base(
     vllm: VllmEngine, folders: list[Path]
 ) -> None:
@@ -86,32 +55,20 @@ def test_vllm_agrees_with_each_adapter_merged_into_its_base(
 
 
 def test_adapters_take_turns_on_one_base(engine: Engine, folders: list[Path]) -> None:
-    fresh = []
-    for folder in folders:
-        alone = start(TransformersEngine, folder)
-        fresh.append(alone.sample(requests()))
+    fresh = [start(TransformersEngine, folder).sample(requests(6)) for folder in folders]
     assert fresh[0] != fresh[1] != fresh[2]
     drawn = []
 
     for turn in (1, 0, 2, 1, 0):
         engine.use(folders[turn])
-        drawn.append((turn, engine.sample(requests())))
+        drawn.append((turn, engine.sample(requests(6))))
 
+    # a request's samples depend neither on the turn nor on what else is in the batch
+    assert [engine.sample([request])[0] for request in requests(6)] == drawn[-1][1]
     for (turn, first), (other, second) in itertools.combinations(drawn, 2):
         assert (first == second) == (turn == other)
     if isinstance(engine, TransformersEngine):
         assert all(samples == fresh[turn] for turn, samples in drawn)
-
-
-def test_samples_of_an_adapter_do_not_depend_on_what_else_is_in_the_batch(
-    engine: Engine, folders: list[Path]
-) -> None:
-    batch = requests(8)
-    engine.use(folders[2])
-
-    together = engine.sample(batch)
-
-    assert [engine.sample([request])[0] for request in batch] == together
 
 
 def test_whole_models_and_adapters_do_not_share_an_engine(
@@ -121,12 +78,3 @@ def test_whole_models_and_adapters_do_not_share_an_engine(
         engine.use(model_folder)
     with pytest.raises(ValueError, match="adapters, not from both"):
         start(TransformersEngine, model_folder).use(folders[0])
-
-
-def test_vllm_starts_with_the_base_and_room_for_one_adapter(
-    folders: list[Path], model_folder: Path
-) -> None:
-    assert weights_of(folders[0]) == model_folder
-    assert lora_options(folders[0]) == {"enable_lora": True, "max_loras": 1, "max_lora_rank": 8}
-    assert weights_of(model_folder) == model_folder
-    assert lora_options(model_folder) == {}

@@ -3,19 +3,18 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import jobs
 import pyarrow as pa
 import pytest
-import tiny
+from support import jobs
 
 from compute_aligned.config.settings import Sampling
 from compute_aligned.files import records
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.records import SAMPLES, Problem
+from compute_aligned.files.records import SAMPLES
 from compute_aligned.method.seeds import problem_seed
 from compute_aligned.sample import store
-from compute_aligned.sample.engines import TransformersEngine
 from compute_aligned.sample.store import Completion, Prompts, Request, sample_family
 
 SETTINGS = Sampling(num_samples=3, temperature=0.8, max_new_tokens=4, block_size=2)
@@ -40,7 +39,7 @@ class Stub:
         return self
 
     def use(self, model: Path) -> None:
-        self.weights = (model / "model.safetensors").read_bytes()
+        self.weights = next(model.glob("*.safetensors")).read_bytes()
 
     def sample(self, requests: list[Request]) -> list[list[Completion]]:
         if not self.left:
@@ -65,18 +64,15 @@ def folders(tmp_path: Path) -> dict[str, Path]:
     return models
 
 
+Draw = Callable[..., pa.Table]
+
+
 @pytest.fixture
-def draw(tmp_path: Path, folders: dict[str, Path]) -> Callable[..., pa.Table]:
-    def draw(engine: Stub, **changes: object) -> pa.Table:
-        arguments: dict = {
-            "models": folders,
-            "prompts": PROMPTS,
-            "settings": SETTINGS,
-            "seed": 0,
-            "store": tmp_path / "store",
-            "identity": "stub",
-        }
-        return pa.concat_tables(sample_family(engine.start, **{**arguments, **changes}))
+def draw(tmp_path: Path, folders: dict[str, Path]) -> Draw:
+    def draw(engine: Stub, **changes: Any) -> pa.Table:
+        usual = {"models": folders, "prompts": PROMPTS, "settings": SETTINGS, "seed": 0}
+        usual |= {"store": tmp_path / "store", "identity": "stub"}
+        return pa.concat_tables(sample_family(engine.start, **{**usual, **changes}))
 
     return draw
 
@@ -84,197 +80,137 @@ def draw(tmp_path: Path, folders: dict[str, Path]) -> Callable[..., pa.Table]:
 # --- what is drawn ----------------------------------------------------------------------------
 
 
-def test_every_model_has_every_problem_s_samples_in_order(
-    draw: Callable[..., pa.Table], folders: dict[str, Path]
+def test_every_model_has_every_problem_s_samples_in_order_from_one_engine(
+    draw: Draw, folders: dict[str, Path]
 ) -> None:
-    table = draw(Stub())
+    engine = Stub()
+    table = draw(engine)
 
     assert table.schema.equals(SAMPLES)
     rows = table.to_pylist()
-    assert [(r["branch"], r["problem"], r["sample"]) for r in rows] == list(
-        itertools.product(folders, PROMPTS, range(3))
-    )
+    keys = [(r["branch"], r["problem"], r["sample"]) for r in rows]
+    assert keys == list(itertools.product(folders, PROMPTS, range(3)))
     for row in rows:
         seed = problem_seed(row["problem"], 0, 3) + row["sample"]
         assert row["text"] == f"{row['branch'].encode()!r} {PROMPTS[row['problem']]} {seed}"
         assert row["finished"] == (row["sample"] % 2 == 0)
-
-
-def test_one_engine_serves_all_models(
-    draw: Callable[..., pa.Table], folders: dict[str, Path]
-) -> None:
-    engine = Stub()
-
-    draw(engine)
-
     assert engine.started == [folders["warmup"]]
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 50])
-def test_blocks_do_not_change_what_is_drawn(draw: Callable[..., pa.Table], size: int) -> None:
+def test_blocks_do_not_change_what_is_drawn(draw: Draw, size: int) -> None:
     other = draw(Stub(), settings=SETTINGS.model_copy(update={"block_size": size}))
 
     assert other.equals(draw(Stub()))
 
 
-def test_a_prompt_without_room_for_a_whole_answer_is_named() -> None:
-    _, tokenizer = tiny.build()
-    short = Problem(id="short", group="a", prompt="1" * 19 + "=", answer="1")
-    long = Problem(id="long", group="b", prompt="1" * 20 + "=", answer="1")
-
-    assert store.encode(tokenizer, [short], 4, 24, chat_template=False)["short"][-1] == 14
-    with pytest.raises(InputError, match=r"problem long: .* 25 tokens, the model 24"):
-        store.encode(tokenizer, [short, long], 4, 24, chat_template=False)
-
-
 # --- the store --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("blocks", range(9))
+@pytest.mark.parametrize("blocks", range(10))
 def test_an_interrupted_run_continues_with_what_is_missing(
-    draw: Callable[..., pa.Table], tmp_path: Path, blocks: int
+    draw: Draw, tmp_path: Path, blocks: int
 ) -> None:
     expected = draw(Stub(), store=tmp_path / "plain")
-    with pytest.raises(KilledError):
-        draw(Stub(blocks))
-
+    if blocks < 9:
+        with pytest.raises(KilledError):
+            draw(Stub(blocks))
+    else:
+        draw(Stub())
     engine = Stub()
+
     assert draw(engine).equals(expected)
     assert len(engine.drawn) == 3 * 5 - sum([2, 2, 1, 2, 2, 1, 2, 2, 1][:blocks])
+    assert len(engine.started) == (blocks < 9)
 
 
-def test_a_finished_run_starts_no_engine(draw: Callable[..., pa.Table]) -> None:
-    expected = draw(Stub())
-    engine = Stub()
-
-    assert draw(engine).equals(expected)
-    assert engine.started == []
-
-
-def test_a_changed_model_is_drawn_again_alone(
-    draw: Callable[..., pa.Table], folders: dict[str, Path]
-) -> None:
+def test_a_changed_model_is_drawn_again_alone(draw: Draw, folders: dict[str, Path]) -> None:
     draw(Stub())
     (folders["ce"] / "model.safetensors").write_bytes(b"retrained")
     engine = Stub()
 
     table = draw(engine)
 
-    assert {weights for weights, _ in engine.drawn} == {b"retrained"}
-    assert len(engine.drawn) == 5
+    assert [weights for weights, _ in engine.drawn] == [b"retrained"] * 5
     assert [r["branch"] for r in table.to_pylist() if "retrained" in r["text"]] == ["ce"] * 15
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "prompts"),
     [
-        {"seed": 1},
-        {"settings": SETTINGS.model_copy(update={"temperature": 0.7})},
-        {"identity": "another engine"},
+        ({"seed": 1}, list(PROMPTS.values())),
+        ({"settings": SETTINGS.model_copy(update={"temperature": 0.7})}, list(PROMPTS.values())),
+        ({"identity": "another engine"}, list(PROMPTS.values())),
+        ({"prompts": {**PROMPTS, "p2": [14, 14]}}, [[14, 14], PROMPTS["p3"]]),  # its block
     ],
-    ids=["seed", "settings", "engine"],
+    ids=lambda changes: "".join(changes) if isinstance(changes, dict) else "",
 )
 def test_whatever_samples_depend_on_has_them_drawn_again(
-    draw: Callable[..., pa.Table], changes: dict[str, object]
+    draw: Draw, changes: dict[str, Any], prompts: list[list[int]]
 ) -> None:
     draw(Stub())
     engine = Stub()
 
     draw(engine, **changes)
 
-    assert len(engine.drawn) == 15
+    assert [prompt for _, prompt in engine.drawn] == prompts * 3
 
 
-class StubOfAdapters(Stub):
-    def use(self, model: Path) -> None:
-        self.weights = (model / "adapter_model.safetensors").read_bytes()
-
-
-def adapter(folder: Path, base: Path, **changes: object) -> Path:
-    """A folder that says what an adapter's says; its weights never change."""
+def adapter(folder: Path, base: Path, **changes: object) -> dict[str, Path]:
+    """A model whose folder says what an adapter's says; its weights never change."""
     folder.mkdir(exist_ok=True)
     (folder / "adapter_model.safetensors").write_bytes(b"factors")
     described = {"base_model_name_or_path": str(base), "revision": None, "r": 4, "lora_alpha": 8}
     described |= {"target_modules": ["q_proj"], "peft_version": "1", **changes}
     (folder / "adapter_config.json").write_text(json.dumps(described))
-    return folder
+    return {"ce": folder}
 
 
 @pytest.mark.parametrize(
-    ("changes", "blocks"),
+    ("changes", "weights", "drawn"),
     [
-        ({}, 0),
-        ({"peft_version": "2"}, 0),
-        ({"lora_alpha": 16}, 5),
-        ({"base_model_name_or_path": "some/model"}, 5),
-        ({"base_model_name_or_path": "some/model", "revision": "b"}, 5),
+        ({}, b"warmup", 0),
+        ({"peft_version": "2"}, b"warmup", 0),
+        ({"lora_alpha": 16}, b"warmup", 5),
+        ({"base_model_name_or_path": "some/model"}, b"warmup", 5),
+        ({"base_model_name_or_path": "some/model", "revision": "b"}, b"warmup", 5),
+        ({}, b"another base", 5),
     ],
 )
-def test_samples_of_an_adapter_depend_on_its_scale_and_its_base(
-    draw: Callable[..., pa.Table],
+def test_samples_of_an_adapter_depend_on_its_scale_and_on_its_base_and_the_weights_of_that(
+    draw: Draw,
     folders: dict[str, Path],
     tmp_path: Path,
     changes: dict[str, object],
-    blocks: int,
+    weights: bytes,
+    drawn: int,
 ) -> None:
-    folder = tmp_path / "adapter"
-    draw(StubOfAdapters(), models={"ce": adapter(folder, folders["warmup"])})
-    engine = StubOfAdapters()
-
-    draw(engine, models={"ce": adapter(folder, folders["warmup"], **changes)})
-
-    assert len(engine.drawn) == blocks
-
-
-def test_samples_of_an_adapter_depend_on_the_weights_of_its_base(
-    draw: Callable[..., pa.Table], folders: dict[str, Path], tmp_path: Path
-) -> None:
-    models = {"ce": adapter(tmp_path / "adapter", folders["warmup"])}
-    draw(StubOfAdapters(), models=models)
-    (folders["warmup"] / "model.safetensors").write_bytes(b"another base")
+    folder, base = tmp_path / "adapter", folders["warmup"]
+    draw(Stub(), models=adapter(folder, base))
+    (base / "model.safetensors").write_bytes(weights)
     store._weights_of_base.cache_clear()  # as in another process
-    engine = StubOfAdapters()
-
-    draw(engine, models=models)
-
-    assert len(engine.drawn) == 5
-
-
-def test_a_changed_prompt_has_its_block_drawn_again(draw: Callable[..., pa.Table]) -> None:
-    draw(Stub())
     engine = Stub()
 
-    draw(engine, prompts={**PROMPTS, "p2": [14, 14]})
+    draw(engine, models=adapter(folder, base, **changes))
 
-    assert [prompt for _, prompt in engine.drawn] == [[14, 14], PROMPTS["p3"]] * 3
+    assert len(engine.drawn) == drawn
 
 
-def test_a_renamed_branch_keeps_its_samples(
-    draw: Callable[..., pa.Table], folders: dict[str, Path]
+def test_the_store_keeps_what_present_models_need_under_any_name_and_nothing_else(
+    draw: Draw, folders: dict[str, Path], tmp_path: Path
 ) -> None:
-    before = draw(Stub())
+    before, engine = draw(Stub()), Stub()
+    kept = set((tmp_path / "store").iterdir())
     renamed = {"base": folders["warmup"], "ce": folders["ce"], "passn": folders["passn"]}
-    engine = Stub()
 
     table = draw(engine, models=renamed)
 
     assert engine.started == []
     assert table["branch"].to_pylist()[:15] == ["base"] * 15
     assert table.drop_columns("branch").equals(before.drop_columns("branch"))
-
-
-def test_the_store_keeps_what_present_models_need_and_nothing_else(
-    draw: Callable[..., pa.Table], folders: dict[str, Path], tmp_path: Path
-) -> None:
-    draw(Stub())
-    kept = {path.name for path in (tmp_path / "store").iterdir()}
-    assert len(kept) == 3
-    without_ce = {name: folder for name, folder in folders.items() if name != "ce"}
-
-    draw(Stub(), models=without_ce)
-
-    left = {path.name for path in (tmp_path / "store").iterdir()}
-    assert len(left) == 2
+    draw(engine, models={"base": folders["warmup"], "passn": folders["passn"]})
+    left = set((tmp_path / "store").iterdir())
+    assert (len(kept), len(left)) == (3, 2)
     assert left < kept
 
 
@@ -284,7 +220,7 @@ def test_the_store_keeps_what_present_models_need_and_nothing_else(
     ids=["cut", "empty", "noise"],
 )
 def test_a_damaged_block_is_noticed_and_drawn_again(
-    draw: Callable[..., pa.Table],
+    draw: Draw,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     damage: Callable[[bytes], bytes],
@@ -299,59 +235,36 @@ def test_a_damaged_block_is_noticed_and_drawn_again(
     assert f"{path}: the table is damaged" in capsys.readouterr().err
 
 
-def test_a_folder_without_a_model_is_named(
-    draw: Callable[..., pa.Table], folders: dict[str, Path]
-) -> None:
+def test_a_folder_without_a_model_is_named(draw: Draw, folders: dict[str, Path]) -> None:
     (folders["ce"] / "model.safetensors").unlink()
 
     with pytest.raises(InputError, match="ce: there is no model in this folder"):
         draw(Stub())
 
 
-# --- real jobs --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def two_models(splits: Path, warmup: Path, tmp_path: Path) -> dict[str, Path]:
-    """The warm-up of the smoke scale, and a branch trained from it."""
-    folder = tmp_path / "ce"
-    arguments = jobs.train(splits / "train.jsonl", folder, branch="ce")
-    jobs.run(*arguments, "--start", warmup / "model")
-    return {"warmup": warmup / "model", "ce": folder / "model"}
+# --- a real job -------------------------------------------------------------------------------
 
 
 def test_a_killed_job_run_again_gives_the_same_bytes(
-    splits: Path,
-    two_models: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    splits: Path, warmup: Path, tmp_path: Path, calls: list[int]
 ) -> None:
     plain, killed = tmp_path / "plain.parquet", tmp_path / "killed.parquet"
-    jobs.run(*jobs.sample(splits / "test.jsonl", two_models, plain, "transformers"))
-    arguments = jobs.sample(splits / "test.jsonl", two_models, killed, "transformers")
+    trained = jobs.train(splits / "train.jsonl", tmp_path / "ce", branch="ce")
+    jobs.run(*trained, "--start", warmup / "model")
+    models = {"warmup": warmup / "model", "ce": tmp_path / "ce" / "model"}
+    jobs.run(*jobs.sample(splits / "test.jsonl", models, plain, "transformers"))
+    arguments = jobs.sample(splits / "test.jsonl", models, killed, "transformers")
     block = random.Random(2).randrange(1, 8)  # of two models' four each
+    calls.clear()
 
     jobs.kill("compute_aligned.sample.engines", "TransformersEngine.sample", block, *arguments)
     assert not killed.exists()
-    calls = itertools.count()
-    sample = TransformersEngine.sample
-    monkeypatch.setattr(
-        TransformersEngine, "sample", lambda *given: [next(calls), sample(*given)][1]
-    )
     jobs.run(*arguments)
 
     assert killed.read_bytes() == plain.read_bytes()
-    assert next(calls) == 8 - block
-
-
-def test_samples_of_a_job_fit_their_schema(splits: Path, warmup: Path, tmp_path: Path) -> None:
-    out = tmp_path / "samples.parquet"
-    models = {"warmup": warmup / "model"}
-
-    jobs.run(*jobs.sample(splits / "test.jsonl", models, out, "transformers"))
-
-    rows = records.read_table(out, SAMPLES).to_pylist()
-    assert len(rows) == 20 * 8
+    assert len(calls) == 8 - block
+    rows = records.read_table(plain, SAMPLES).to_pylist()
+    assert len(rows) == 2 * 20 * 8
     assert all(1 <= row["num_tokens"] <= 6 for row in rows)
     assert all(row["finished"] or row["num_tokens"] == 6 for row in rows)
     assert len({row["text"] for row in rows}) > 20

@@ -1,7 +1,7 @@
 import pytest
-from answer_texts import latex_like, numbers, without_deadline
 from hypothesis import given
 from hypothesis import strategies as st
+from score.answer_texts import latex_like, numbers, without_deadline
 
 from compute_aligned.files.errors import InputError
 from compute_aligned.score.answers import (
@@ -11,8 +11,6 @@ from compute_aligned.score.answers import (
     group_votes,
     normalise_answer,
 )
-
-# --- votes and grades ------------------------------------------------------------------------
 
 
 def test_votes_group_by_normalised_text_under_the_papers_grader() -> None:

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import cluster
 import pytest
-import runs
 import yaml
+from slurm import cluster
+from support import runs
 
 PROFILE = ["--workflow-profile", "workflow/profiles/slurm", "--config", "scale=smoke"]
 # the profile waits for slow file systems, and first looks after a job when 40 s have passed

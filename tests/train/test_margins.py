@@ -48,19 +48,6 @@ def test_its_gradient_is_that_of_finite_differences() -> None:
     )
 
 
-def test_it_lifts_the_target_by_as_much_as_it_lowers_the_rivals() -> None:
-    logits = torch.tensor([[1.0, 0.5, -2.0, 7.0]], dtype=torch.float64, requires_grad=True)
-
-    pairwise_losses(logits, torch.tensor([0]), torch.tensor([[1, 1, 2, 1]])).sum().backward()
-
-    assert logits.grad is not None
-    assert logits.grad.sum().item() == pytest.approx(0, abs=1e-15)
-    pull = 3 / (1 + math.exp(0.5)) / 4  # of rival 1, drawn three times out of four
-    assert logits.grad[0, 1].item() == pytest.approx(pull)
-    assert logits.grad[0, 0].item() < 0 < logits.grad[0, 2].item()
-    assert logits.grad[0, 3].item() == 0  # not drawn
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("size", [50.0, 1e4, 1e30])
 def test_extreme_logits_give_the_lead_itself_or_nothing(size: float, dtype: torch.dtype) -> None:
@@ -147,16 +134,6 @@ def test_the_target_and_what_is_never_written_are_never_drawn(
 
     assert drawn.shape == noise.shape
     assert all(token != target and logits[token] > -math.inf for token in drawn[0].tolist())
-
-
-@pytest.mark.parametrize("lead", [-1e4, -1.0, 0.0, 1e4])
-def test_of_two_tokens_the_other_one_is_the_rival(lead: float) -> None:
-    logits = torch.tensor([[lead, 0.0], [lead, 0.0]])
-    noise = torch.tensor([[0.0, 0.4, 0.6, BELOW_1]] * 2, dtype=torch.float64)
-
-    drawn = draw_rivals(logits, torch.tensor([0, 1]), noise)
-
-    assert drawn.tolist() == [[1] * 4, [0] * 4]
 
 
 def test_drawing_has_no_gradient_and_leaves_the_logits_as_they_are() -> None:

@@ -1,66 +1,35 @@
 import copy
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
+from support import tiny
+from train.training import NO_PAST, collected, killed, objective, policy, reinforce, same, trained
 
-from compute_aligned.config.settings import Decoding
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.records import RL_STEPS, Problem
+from compute_aligned.files.records import RL_STEPS
 from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
 from compute_aligned.models import loading
-from compute_aligned.score.grading import REWARDS, Grades
+from compute_aligned.score.tasks import Grades
 from compute_aligned.train import experience, rl
-from compute_aligned.train.experience import Experience, Gains, Objective, Row, Task
+from compute_aligned.train.experience import Experience, Gains, Objective, Row
 from compute_aligned.train.optimisation import batch_indices
 
 SETTINGS = tiny.RL
 PASS_AT_4 = PassAtN(n=4)
 
-
-def objective(strategy: Strategy = PASS_AT_4, form: str = "log", **changes: Any) -> Objective:
-    return Objective(strategy, form, SETTINGS.model_copy(update=changes), "paper")
-
-
-def policy(reference_seed: int | None = None) -> rl.Policy:
-    """The tiny model, held to itself, or to another one so that the KL term says something."""
-    model, tokenizer = tiny.build()
-    reference = copy.deepcopy(model)
-    if reference_seed is not None:
-        reference, _ = tiny.build(reference_seed)
-    return rl.Policy(model, tokenizer, reference)
-
-
-def tasks(tokenizer: Any, count: int = 12) -> list[Task]:
-    return experience.encode(tokenizer, tiny.problems(count), 5, 24, chat_template=False)
+pytestmark = pytest.mark.usefixtures("easy_reward")
 
 
 def gradient(model: Any) -> torch.Tensor:
     return torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
-def first_digit_is_odd(problem: Problem, texts: Any, grader: str) -> Grades:
-    """A reward that a model without any arithmetic gets right at times."""
-    answers = [text[:1] or None for text in texts]
-    correct = [answer is not None and answer in "13579" for answer in answers]
-    return Grades([float(right) for right in correct], [True] * len(texts), correct, answers)
-
-
-@pytest.fixture(autouse=True)
-def easy_reward(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(REWARDS, "answer", first_digit_is_odd)
-
-
-def collected(
-    of: rl.Policy, what: Objective, past: tuple[float, ...] = ()
-) -> tuple[Experience, Gains]:
-    batch = tasks(of.tokenizer, SETTINGS.prompts_per_step)
-    drawn = experience.collect(of.model, of.tokenizer, batch, what, seed=1, step=0)
-    return drawn, experience.weigh(drawn, what, torch.tensor(past, dtype=torch.float64))
+def rows_of(of: rl.Policy, what: Objective) -> list[Row]:
+    drawn, gains = collected(of, what)
+    return experience.distinct_rows(drawn, gains.gains)
 
 
 # --- the update against a slow and obvious one --------------------------------------------------
@@ -105,12 +74,13 @@ def slow_loss(
             total = total + gain * log_probs.sum()
             d = reference - log_probs
             penalties += list(d.exp() - d - 1)
-    surrogate = -total / (len(drawn.prompts) * SETTINGS.group_size)
-    return surrogate + what.settings.kl_weight * torch.stack(penalties).mean()
+    loss = -total / (len(drawn.prompts) * SETTINGS.group_size)
+    return loss + what.settings.kl_weight * torch.stack(penalties).mean()
 
 
-@pytest.mark.parametrize("strategy", [SingleSample(), PASS_AT_4])
-@pytest.mark.parametrize("form", ["log", "raw"])
+@pytest.mark.parametrize(
+    ("strategy", "form"), [(SingleSample(), "raw"), (PASS_AT_4, "log"), (PASS_AT_4, "raw")]
+)
 @pytest.mark.parametrize(
     ("changes", "temperature"),
     [
@@ -128,9 +98,8 @@ def test_loss_and_gradient_are_those_of_one_sequence_at_a_time(
     drawn, gains = collected(fast, what)
     assert gains.gains.abs().max() > 0
 
-    found = rl.accumulate_gradient(
-        fast, experience.distinct_rows(drawn, gains.gains), what.settings
-    )
+    rows = experience.distinct_rows(drawn, gains.gains)
+    found = rl.accumulate_gradient(fast, rows, what.settings)
     expected = slow_loss(slow, drawn, what, temperature)
     expected.backward()
 
@@ -139,44 +108,6 @@ def test_loss_and_gradient_are_those_of_one_sequence_at_a_time(
     expected_gradient = gradient(slow.model)
     error = (gradient(fast.model) - expected_gradient).norm() / expected_gradient.norm()
     assert error < 1e-6
-
-
-def test_equal_rollouts_put_together_change_neither_loss_nor_gradient() -> None:
-    together, apart = policy(reference_seed=5), policy(reference_seed=5)
-    what = objective(group_size=40, rollout=Decoding(temperature=0.5, top_k=2, max_new_tokens=5))
-    drawn, gains = collected(together, what)
-    rows = experience.distinct_rows(drawn, gains.gains)
-    one_a_rollout = [
-        Row(prompt, completion, gain, 1)
-        for prompt, completions, of_prompt in zip(
-            drawn.prompts, drawn.rollouts.completions, gains.gains.tolist(), strict=True
-        )
-        for completion, gain in zip(completions, of_prompt, strict=True)
-    ]
-    assert len(rows) < len(one_a_rollout) / 2
-
-    found = rl.accumulate_gradient(together, rows, what.settings)
-    expected = rl.accumulate_gradient(apart, one_a_rollout, what.settings)
-
-    assert found == pytest.approx(expected, rel=1e-5)
-    torch.testing.assert_close(
-        gradient(together.model), gradient(apart.model), rtol=1e-5, atol=1e-7
-    )
-
-
-def test_the_clipped_ratio_has_the_gradient_of_the_policy_gradient_at_its_one_step() -> None:
-    plain, clipped = policy(), policy()
-    drawn, gains = collected(plain, objective())
-    rows = experience.distinct_rows(drawn, gains.gains)
-
-    rl.accumulate_gradient(plain, rows, SETTINGS)
-    found = rl.accumulate_gradient(
-        clipped, rows, SETTINGS.model_copy(update={"surrogate": "clipped_ratio"})
-    )
-
-    torch.testing.assert_close(gradient(clipped.model), gradient(plain.model))
-    pushes = sum(row.gain * len(row.completion) for row in rows)  # every ratio is 1
-    assert found["loss"] == pytest.approx(-pushes / gains.gains.numel(), rel=1e-6)
 
 
 @pytest.mark.parametrize("checkpoints", [False, True])
@@ -198,22 +129,15 @@ def test_a_policy_that_is_its_reference_is_not_pushed_in_few_digits_either(
 
 
 def test_without_weight_on_the_kl_term_nobody_asks_the_reference() -> None:
-    alone = rl.Policy(*tiny.build())
-    what = objective(kl_weight=0.0)
-    drawn, gains = collected(alone, what)
+    alone, what = rl.Policy(*tiny.build()), objective(kl_weight=0.0)
 
-    found = rl.accumulate_gradient(
-        alone, experience.distinct_rows(drawn, gains.gains), what.settings
-    )
-
-    assert found["kl"] is None
+    assert rl.accumulate_gradient(alone, rows_of(alone, what), what.settings)["kl"] is None
 
 
 def test_an_update_is_one_adamw_step_on_the_clipped_gradient() -> None:
     found, expected = policy(reference_seed=5), policy(reference_seed=5)
     settings = SETTINGS.model_copy(update={"clip_norm": 0.1, "weight_decay": 0.2})
-    drawn, gains = collected(found, objective())
-    rows = experience.distinct_rows(drawn, gains.gains)
+    rows = rows_of(found, objective(PASS_AT_4, "log"))
     adamw = {"lr": 1e-2, "weight_decay": 0.2}
 
     record = rl.update(found, torch.optim.AdamW(found.parameters, **adamw), rows, settings)
@@ -229,62 +153,45 @@ def test_an_update_is_one_adamw_step_on_the_clipped_gradient() -> None:
         torch.testing.assert_close(parameter, other, rtol=1e-4, atol=1e-5)
 
 
-# --- weights and penalties on the way from rewards to gains -------------------------------------
-
-
-def test_a_group_of_equal_rewards_gains_nothing() -> None:
-    drawn, _ = collected(policy(), objective())
+def test_a_batch_that_says_nothing_gains_nothing_and_is_a_step_of_the_kl_term_alone() -> None:
+    of, what = policy(reference_seed=5), objective(PASS_AT_4, "log")
+    drawn, _ = collected(of, what)
     level = [Grades([1.0] * 5, [True] * 5, [True] * 5, ["1"] * 5) for _ in drawn.grades]
-
-    gains = experience.weigh(
-        Experience(drawn.prompts, drawn.rollouts, level), objective(), torch.empty(0)
-    )
-
+    gains = experience.weigh(Experience(drawn.prompts, drawn.rollouts, level), what, NO_PAST)
     assert not gains.gains.any()
     assert gains.weights.any()
+    before = trained(of.model)
 
-
-def test_a_batch_that_says_nothing_is_a_step_of_the_kl_term_alone() -> None:
-    of = policy(reference_seed=5)
-    drawn, gains = collected(of, objective())
-    rows = experience.distinct_rows(drawn, torch.zeros_like(gains.gains))
-    before = [p.detach().clone() for p in of.parameters]
-
+    rows = experience.distinct_rows(drawn, gains.gains)
     record = rl.update(of, torch.optim.AdamW(of.parameters), rows, SETTINGS)
 
     assert record["loss"] == pytest.approx(0.3 * record["kl"])
     assert record["kl"] > 0
-    changes = zip(before, of.parameters, strict=True)
-    assert any(not torch.equal(old, new) for old, new in changes)
+    assert any(not torch.equal(p, before[n]) for n, p in trained(of.model).items())
 
 
-def test_the_penalty_falls_on_prompts_without_a_right_rollout_only() -> None:
-    drawn, _ = collected(policy(), objective())
-    drawn.grades[1] = Grades([0.0] * 5, [True] * 5, [False] * 5, ["2", "4", "2", None, "6"])
-    drawn.grades[2] = Grades([1.0] + [0.0] * 4, [True] * 5, [True] + [False] * 4, list("12468"))
-    what = objective(SingleSample(), "raw", success_estimate="smoothed_success")
-    penalised = objective(
-        SingleSample(), "raw", success_estimate="smoothed_success", all_wrong_penalty=0.5
-    )
-
-    without = experience.weigh(drawn, what, torch.empty(0)).gains
-    found = experience.weigh(drawn, penalised, torch.empty(0)).gains
-
-    assert found[1].tolist() == [-0.5] * 5
-    assert without[1].tolist() == [0.0] * 5
-    assert torch.equal(found[2], without[2])
+# --- whole trainings ----------------------------------------------------------------------------
 
 
-def test_the_share_on_all_wrong_prompts_is_of_absolute_gains() -> None:
-    gains = torch.tensor([[-0.5, -0.5], [2.0, -1.0], [0.0, 0.0]])
-    correct = torch.tensor([[False, False], [True, False], [True, True]])
+def test_training_raises_the_reward(tmp_path: Path) -> None:
+    what = objective(steps=40, group_size=16, prompts_per_step=6, kl_weight=0.01)
 
-    assert experience.all_wrong_share(gains, correct) == pytest.approx(1 / 4)
-    assert experience.all_wrong_share(torch.zeros(3, 2), correct) is None
+    rewards = [step["mean_reward"] for step in reinforce(policy(), what, tmp_path / "c").steps]
+
+    assert sum(rewards[-5:]) / 5 > sum(rewards[:3]) / 3 + 0.3
 
 
-def test_the_history_holds_the_rewards_of_the_steps_before(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    ("strategy", "form", "estimate"),
+    [
+        (PASS_AT_4, "log", "sequence_probability"),
+        (MajorityVote(n=4, k=3), "raw", "smoothed_success"),
+        (BestOfN(n=4), "raw", "group_quantile"),
+        (BestOfN(n=4), "raw", "history_quantile"),
+    ],
+)
+def test_every_estimate_goes_through_the_one_loop_which_hands_it_the_rewards_of_earlier_steps(
+    strategy: Strategy, form: str, estimate: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
 
@@ -293,62 +200,13 @@ def test_the_history_holds_the_rewards_of_the_steps_before(
         return experience.weigh(drawn, what, past)
 
     monkeypatch.setattr(rl, "weigh", weigh)
-    what = objective(BestOfN(n=4), "raw", success_estimate="history_quantile", steps=3)
-    run(policy(), what, tmp_path / "checkpoint")
+    what = objective(strategy, form, success_estimate=estimate, steps=3)
 
+    steps = reinforce(policy(), what, tmp_path / "c").steps
+
+    assert [set(step) for step in steps] == [set(RL_STEPS.names)] * 3
+    assert all(step["weight_q95"] > 0 and step["grad_norm"] > 0 for step in steps)
     assert seen == [0, 20, 40]
-
-
-# --- whole trainings ----------------------------------------------------------------------------
-
-
-def run(of: rl.Policy, what: Objective, checkpoint: Path) -> rl.Progress:
-    return rl.train(of, tasks(of.tokenizer), what, 1, checkpoint, "test")
-
-
-def test_training_raises_the_reward(tmp_path: Path) -> None:
-    what = objective(
-        SingleSample(), "raw", steps=40, group_size=16, prompts_per_step=6, kl_weight=0.01
-    )
-
-    rewards = [step["mean_reward"] for step in run(policy(), what, tmp_path / "c").steps]
-
-    assert sum(rewards[-5:]) / 5 > sum(rewards[:3]) / 3 + 0.3
-
-
-@pytest.mark.parametrize(
-    ("strategy", "form", "estimate"),
-    [
-        (PassAtN(n=4), "log", "sequence_probability"),
-        (MajorityVote(n=4, k=3), "raw", "smoothed_success"),
-        (BestOfN(n=4), "raw", "group_quantile"),
-        (BestOfN(n=4), "raw", "history_quantile"),
-    ],
-)
-def test_every_family_s_estimate_goes_through_the_one_loop(
-    strategy: Strategy, form: str, estimate: str, tmp_path: Path
-) -> None:
-    what = objective(strategy, form, success_estimate=estimate, steps=2)
-
-    progress = run(policy(), what, tmp_path / "c")
-
-    assert [set(step) for step in progress.steps] == [set(RL_STEPS.names)] * 2
-    assert all(step["weight_q95"] > 0 and step["grad_norm"] > 0 for step in progress.steps)
-
-
-class KilledError(Exception):
-    """Stands for a kill: nothing after it runs."""
-
-
-def dies_at(call: int, function: Callable) -> Callable:
-    calls = iter(range(1000))
-
-    def wrapper(*arguments: Any) -> Any:
-        if next(calls) == call:
-            raise KilledError
-        return function(*arguments)
-
-    return wrapper
 
 
 @pytest.mark.parametrize(
@@ -358,37 +216,32 @@ def dies_at(call: int, function: Callable) -> Callable:
 def test_a_run_that_died_goes_on_to_the_same_bytes(
     place: str, call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    what = objective(BestOfN(n=4), "raw", success_estimate="history_quantile")
+    what = objective(BestOfN(n=4), success_estimate="history_quantile")
     whole, died, resumed = policy(), policy(), policy()
-    expected = run(whole, what, tmp_path / "whole")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(rl, place, dies_at(call, getattr(rl, place)))
-        with pytest.raises(KilledError):
-            run(died, what, tmp_path / "died")
+    expected = reinforce(whole, what, tmp_path / "whole")
     started: list[int] = []
 
     def collect(*arguments: Any) -> Experience:
         started.append(arguments[-1])
         return experience.collect(*arguments)
 
+    killed(rl, place, call, lambda: reinforce(died, what, tmp_path / "died"))
     monkeypatch.setattr(rl, "collect", collect)
-    found = run(resumed, what, tmp_path / "died")
+    found = reinforce(resumed, what, tmp_path / "died")
 
     assert found == expected
-    for parameter, other in zip(resumed.parameters, whole.parameters, strict=True):
-        assert torch.equal(parameter, other)
+    assert same(resumed.model, whole.model)
     finished = {"save_checkpoint": call * 2}.get(place, call - call % 2)
     assert started == list(range(finished, 6))
 
 
 def test_a_checkpoint_of_another_objective_is_not_used(tmp_path: Path) -> None:
-    run(policy(), objective(), tmp_path / "c")
+    reinforce(policy(), objective(PASS_AT_4), tmp_path / "c")
     other = objective(PassAtN(n=8))
 
-    found = run(policy(), other, tmp_path / "c")
+    found = reinforce(policy(), other, tmp_path / "c")
 
-    assert found == run(policy(), other, tmp_path / "new")
+    assert found == reinforce(policy(), other, tmp_path / "new")
 
 
 def test_a_model_that_never_ends_is_cut_counted_and_graded(tmp_path: Path) -> None:
@@ -400,7 +253,7 @@ def test_a_model_that_never_ends_is_cut_counted_and_graded(tmp_path: Path) -> No
         head.bias[of.tokenizer.eos_token_id] = -1e6
     of.model.lm_head = head
 
-    steps = run(of, objective(kl_weight=0.0, steps=2), tmp_path / "c").steps
+    steps = reinforce(of, objective(PASS_AT_4, kl_weight=0.0, steps=2), tmp_path / "c").steps
 
     assert [step["unfinished_share"] for step in steps] == [1.0, 1.0]
     assert [step["mean_tokens"] for step in steps] == [5.0, 5.0]
@@ -414,42 +267,10 @@ def test_the_order_of_problems_is_a_permutation_every_epoch() -> None:
     assert epochs[0] != epochs[1]
 
 
-# --- mistakes -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_reward_that_is_no_number_is_an_error_that_names_the_problem(
-    value: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def reward(problem: Problem, texts: Any, grader: str) -> Grades:
-        values = [value if problem.id == "18*3" else 0.0] * len(texts)
-        return Grades(values, [True] * len(texts))
-
-    monkeypatch.setitem(REWARDS, "answer", reward)
-
-    with pytest.raises(InputError) as caught:
-        run(policy(), objective(), tmp_path / "c")
-
-    assert caught.value.where == "problem 18*3"
-    assert str(value) in caught.value.problem
-
-
-def test_a_prompt_without_room_for_a_completion_is_an_error_that_names_it() -> None:
-    _, tokenizer = tiny.build()
-    problems = tiny.problems(3)
-    longest = max(len(tiny.encode_prompt(tokenizer, p.prompt)) for p in problems)
-
-    experience.encode(tokenizer, problems, 5, longest + 5, chat_template=False)
-    with pytest.raises(InputError) as caught:
-        experience.encode(tokenizer, problems, 5, longest + 4, chat_template=False)
-
-    assert caught.value.where in {f"problem {p.id}" for p in problems}
-
-
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path) -> None:
     of = policy()
     with torch.no_grad():
         of.reference.lm_head.weight.fill_(math.nan)
 
     with pytest.raises(InputError, match="the loss is nan"):
-        run(of, objective(), tmp_path / "c")
+        reinforce(of, objective(), tmp_path / "c")

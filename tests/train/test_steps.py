@@ -1,111 +1,206 @@
-"""The verb ``train-rl`` at the smoke scale: its files, a kill, mistakes in the sheet."""
+"""The verbs ``train-sft`` and ``train-rl`` at the smoke scale: files, kills, a full disk."""
 
+import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import numpy as np
 import pytest
-from typer.testing import CliRunner
+import torch
+from support import jobs
 
-from compute_aligned.__main__ import app
-from compute_aligned.config import checks, study
-from compute_aligned.config.scales import Run
-from compute_aligned.config.settings import Rl
+from compute_aligned.config import checks
+from compute_aligned.config.reading import CONFIG
+from compute_aligned.config.study import read_study
 from compute_aligned.files import records
 from compute_aligned.files.errors import InputError
+from compute_aligned.method.strategies import PassAtN
+from compute_aligned.models import loading
+from compute_aligned.models.log_probs import token_log_probs
+from compute_aligned.models.tokens import collate
+from compute_aligned.train import sft
+from compute_aligned.train.optimisation import batch_indices
 
 FAMILY = ["--scale", "smoke", "--family", "rl_majority", "--seed", "0"]
-PACKAGE_FOLDER = study.ROOT / "workflow"
-
-
-def call(*arguments: str | Path) -> None:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    if result.exception is not None:
-        raise result.exception
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Problems and a warm-up model."""
+    """Problems and a warm-up model of a family that is trained by reinforcement learning."""
     folder = tmp_path_factory.mktemp("inputs")
-    raw, model = folder / "raw.jsonl", folder / "warmup" / "model"
-    call("fetch", "--scale", "smoke", "--source", "multiplication", "--out", raw)
-    call("prepare", *FAMILY, "--raw", raw, "--out", folder)
-    steps = folder / "warmup" / "steps.parquet"
-    train = ["--problems", folder / "train.jsonl", "--model", model, "--steps", steps]
-    call("train-sft", *FAMILY, "--branch", "warmup", *train)
+    raw, steps = folder / "raw.jsonl", folder / "steps.parquet"
+    jobs.run("fetch", "--scale", "smoke", "--source", "multiplication", "--out", raw)
+    jobs.run("prepare", *FAMILY, "--raw", raw, "--out", folder)
+    train = ["--problems", folder / "train.jsonl", "--model", folder / "model", "--steps", steps]
+    jobs.run("train-sft", *FAMILY, "--branch", "warmup", *train)
     return folder
 
 
-def train_rl(inputs: Path, out: Path, branch: str = "majority_n4_raw") -> list[str]:
-    files = ["--problems", inputs / "rl.jsonl", "--start", inputs / "warmup" / "model"]
+def train_rl(inputs: Path, out: Path, branch: str = "majority_n4_raw") -> list[object]:
+    files = ["--problems", inputs / "rl.jsonl", "--start", inputs / "model"]
     files += ["--model", out / "model", "--steps", out / "steps.parquet"]
-    return ["train-rl", *FAMILY, "--branch", branch, *map(str, files)]
+    return ["train-rl", *FAMILY, "--branch", branch, *files]
 
 
-def made(folder: Path) -> tuple[bytes, bytes]:
-    weights = folder / "model" / "model.safetensors"
-    return weights.read_bytes(), (folder / "steps.parquet").read_bytes()
+def made(folder: Path) -> list[bytes]:
+    return [(folder / f).read_bytes() for f in ("model/model.safetensors", "steps.parquet")]
 
 
-def test_a_killed_job_run_again_gives_the_bytes_of_one_that_was_not(
+def progress(folder: Path) -> int:
+    """The step of the checkpoint that an unfinished job left."""
+    checkpoint = torch.load(folder / ".model.checkpoint.pt", weights_only=True)
+    return checkpoint["progress"]["step"]
+
+
+def left(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+OUTPUTS = {"model", "steps.parquet", "model.provenance.json"}
+
+# --- interruption -----------------------------------------------------------------------------
+
+
+def test_a_killed_fine_tuning_run_again_gives_the_same_bytes(
+    splits: Path, warmup: Path, tmp_path: Path
+) -> None:
+    arguments = jobs.train(splits / "train.jsonl", tmp_path)
+    step = random.Random(4).randrange(20, 40)  # checkpoints are after steps 20 and 40
+
+    jobs.kill("compute_aligned.train.sft", "update", step, *arguments)
+    assert progress(tmp_path) == 20
+    # and once more as the checkpoint after step 40 is complete, but not yet in place
+    jobs.kill("compute_aligned.files.writing", "_sync", 0, *arguments)
+    assert progress(tmp_path) == 20
+    jobs.run(*arguments)
+
+    assert made(tmp_path) == made(warmup)
+    assert left(tmp_path) == OUTPUTS
+
+
+def test_a_killed_reinforcement_learning_run_again_gives_the_same_bytes(
     inputs: Path, tmp_path: Path
 ) -> None:
-    checkpoint = tmp_path / "killed" / ".model.checkpoint.pt"
-    command = [sys.executable, "-m", "compute_aligned", *train_rl(inputs, tmp_path / "killed")]
-    environment = os.environ | {"PYTHONPATH": str(PACKAGE_FOLDER)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as job:
-        while not checkpoint.exists() and job.poll() is None:
-            time.sleep(0.002)
-        time.sleep(random.uniform(0, 0.05))  # wherever it is: drawing, updating or saving
-        job.send_signal(signal.SIGKILL)
-    assert job.returncode == -signal.SIGKILL
-    assert checkpoint.exists()
-    assert not (tmp_path / "killed" / "steps.parquet").exists()
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    place, call = random.Random(3).choice([("update", 4), ("collect", 3), ("weigh", 5)])
 
-    call(*train_rl(inputs, tmp_path / "killed"))
-    call(*train_rl(inputs, tmp_path / "whole"))
+    jobs.kill("compute_aligned.train.rl", place, call, *train_rl(inputs, killed))
+    assert progress(killed) == call - call % 2
+    assert left(killed) == {".model.checkpoint.pt", ".model.lock"}
+    jobs.run(*train_rl(inputs, killed))
+    jobs.run(*train_rl(inputs, whole))
 
-    assert made(tmp_path / "killed") == made(tmp_path / "whole")
-    assert not checkpoint.exists()
+    assert made(killed) == made(whole)
+    assert left(killed) == OUTPUTS
 
 
-def test_a_branch_records_every_step_and_where_it_came_from(inputs: Path, tmp_path: Path) -> None:
-    call(*train_rl(inputs, tmp_path))
-
-    steps = records.read_table(tmp_path / "steps.parquet", records.RL_STEPS)
-    assert steps["step"].to_pylist() == list(range(6))
-    assert min(steps["tokens"].to_pylist()) > 0
-    assert None not in steps["kl"].to_pylist()
-    provenance = (tmp_path / "model.provenance.json").read_text()
-    assert '"strategy": "MajorityVote(n=4, k=3)"' in provenance
-    assert '"weight_form": "raw"' in provenance
+FULL_DISK = """
+mount -t tmpfs -o size={small}k tmpfs "{disk}"
+code=0; {job} 2> "{log}" || code=$?
+echo $code; ls -A "{disk}"
+mount -o remount,size=100m "{disk}"
+{job}
+cp -r "{disk}"/. "{copy}"
+"""
 
 
-def test_an_override_of_the_sheet_reaches_the_training(inputs: Path, tmp_path: Path) -> None:
-    gains = {}
+def test_a_full_disk_is_explained_and_the_job_continues_once_there_is_space(
+    splits: Path, warmup: Path, tmp_path: Path
+) -> None:
+    disk, copied, log = (tmp_path / name for name in ("disk", "copy", "log"))
+    disk.mkdir()
+    copied.mkdir()
+    words = [sys.executable, *jobs.VERB, *jobs.train(splits / "train.jsonl", disk)]
+    job = " ".join(f"'{word}'" for word in words)
+    # one checkpoint of 0.15 MB fits, the next one beside it does not
+    script = FULL_DISK.format(small=240, disk=disk, job=job, log=log, copy=copied)
+    # a mount of our own, seen by this one process and gone with it
+    alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    command = [*alone, "bash", "-euc", script]
+
+    done = subprocess.run(
+        command, env=jobs.ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["2", ".model.checkpoint.pt"]
+    message = log.read_text()
+    assert "error:" in message
+    assert "the disk is full\n  remedy: free some space" in message
+    assert "Traceback" not in message
+    assert made(copied) == made(warmup)
+
+
+# --- outputs ----------------------------------------------------------------------------------
+
+
+def test_the_outputs_of_fine_tuning_are_complete(warmup: Path) -> None:
+    steps = records.read_table(warmup / "steps.parquet", records.STEPS)
+
+    assert steps["step"].to_pylist() == list(range(60))
+    for name in records.STEPS.names:
+        assert np.isfinite(steps[name].to_numpy().astype(float)).all(), name
+    assert steps["loss"].to_pylist()[-1] < steps["loss"].to_pylist()[0]
+
+
+def test_a_branch_starts_from_the_warm_up(splits: Path, warmup: Path, tmp_path: Path) -> None:
+    arguments = jobs.train(splits / "train.jsonl", tmp_path, branch="passn_n16")
+    jobs.run(*arguments, "--start", warmup / "model")
+
+    model, tokenizer = loading.load(warmup / "model", torch.float32)
+    shape = read_study("smoke").experiment("sft_passn").settings.model
+    problems = records.read_problems(splits / "train.jsonl")
+    known = sft.encode_examples(tokenizer, problems, "answer", shape)
+    chosen = batch_indices(0, len(known), 20, seed=0)
+    prompts, completions = zip(*[known[i] for i in chosen], strict=True)
+    with torch.no_grad():
+        log_p = token_log_probs(model, collate(prompts, completions, 0)).sum(-1)
+    first = records.read_table(tmp_path / "steps.parquet", records.STEPS).to_pylist()[0]
+    assert first["mean_p"] == pytest.approx(log_p.exp().mean().item(), rel=1e-4)
+    assert first["loss"] == pytest.approx(PassAtN(n=16).sft_loss(log_p).mean().item(), rel=1e-4)
+
+
+def test_a_branch_records_its_steps_and_origin_and_has_the_overrides_of_its_row(
+    inputs: Path, tmp_path: Path
+) -> None:
+    steps = {}
     for branch in ("standard", "standard_penalty_matched", "standard_no_penalty"):
-        call(*train_rl(inputs, tmp_path / branch, branch))
-        gains[branch] = pq.read_table(tmp_path / branch / "steps.parquet")["gain_q50"].to_pylist()
+        jobs.run(*train_rl(inputs, tmp_path / branch, branch))
+        table = records.read_table(tmp_path / branch / "steps.parquet", records.RL_STEPS)
+        steps[branch] = table.to_pydict()
 
+    assert steps["standard"]["step"] == list(range(6))
+    assert min(steps["standard"]["tokens"]) > 0
+    assert None not in steps["standard"]["kl"]
     # hardly any rollout of the smoke model is right
-    assert gains["standard"][0] == pytest.approx(-0.5)
-    assert gains["standard_penalty_matched"][0] == pytest.approx(-0.27)
-    assert gains["standard_no_penalty"][0] == pytest.approx(0)
+    firsts = [of["gain_q50"][0] for of in steps.values()]
+    assert firsts == pytest.approx([-0.5, -0.27, 0])
+    facts = json.loads((tmp_path / "standard" / "model.provenance.json").read_text())
+    assert facts.items() >= {"strategy": "SingleSample()", "weight_form": "raw"}.items()
 
 
-def test_a_family_that_is_fine_tuned_is_refused(inputs: Path, tmp_path: Path) -> None:
-    arguments = train_rl(inputs, tmp_path, branch="ce")
-    arguments[arguments.index("rl_majority")] = "sft_passn"
+# --- mistakes ---------------------------------------------------------------------------------
 
-    with pytest.raises(InputError, match="train-sft"):
-        call(*arguments)
+
+@pytest.mark.parametrize(
+    ("verb", "family", "branch", "remedy"),
+    [
+        ("train-rl", "sft_passn", "ce", "use train-sft"),
+        ("train-sft", "rl_majority", "standard", "use train-rl"),
+    ],
+)
+def test_a_branch_that_is_trained_in_the_other_way_is_refused(
+    inputs: Path, tmp_path: Path, verb: str, family: str, branch: str, remedy: str
+) -> None:
+    arguments = [verb, *train_rl(inputs, tmp_path, branch)[1:]]
+    arguments[arguments.index("rl_majority")] = family
+
+    with pytest.raises(InputError, match=remedy):
+        jobs.run(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -118,23 +213,18 @@ def test_a_family_that_is_fine_tuned_is_refused(inputs: Path, tmp_path: Path) ->
     ],
 )
 def test_a_mistake_in_a_branch_is_found_before_anything_runs(
-    old: str, new: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    old: str, new: str, problem: str, tmp_path: Path
 ) -> None:
-    folder = Path(shutil.copytree(study.CONFIG, tmp_path / "config"))
+    folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
     sheet = folder / "branches.tsv"
     rows = sheet.read_text()
     assert old in rows
     sheet.write_text(rows.replace(old, new))
-    monkeypatch.setattr(study, "CONFIG", folder)
-    study.read_branches.cache_clear()
 
-    try:
-        with pytest.raises(InputError) as caught:
-            checks.check(Run(scale="smoke"))
-    finally:
-        study.read_branches.cache_clear()
+    with pytest.raises(InputError) as caught:
+        checks.check(read_study("smoke", folder))
 
-    assert str(sheet) in caught.value.where
+    assert sheet.name in caught.value.where
     assert problem in caught.value.problem
 
 
@@ -142,9 +232,10 @@ def test_a_mistake_in_a_branch_is_found_before_anything_runs(
     "change", [{"all_wrong_penalty": 0.5}, {"success_estimate": "smoothed_success"}]
 )
 def test_counting_right_answers_where_there_are_none_is_a_mistake(change: dict) -> None:
-    block = study.read_family("smoke", "rl_passn").rl.model_dump()
-    block |= {"reward": "protein_unconditional", "success_estimate": "history_quantile"}
-    Rl.model_validate(block)
+    how = read_study("smoke").experiment("rl_passn").settings.rl
+    proteins = {"reward": "protein_unconditional", "success_estimate": "history_quantile"}
+    block = how.model_dump() | proteins
+    type(how).model_validate(block)
 
     with pytest.raises(ValueError, match="count right answers"):
-        Rl.model_validate(block | change)
+        type(how).model_validate(block | change)

@@ -8,26 +8,17 @@ import re
 import signal
 from pathlib import Path
 
-import pytest
-import runs
 import torch
+from support import runs
 
-RUN = ["--cores", "2", "--config", "scale=smoke"]
+RUN = ["--cores", "2", "results/smoke/tables/table2.csv", "--config", "scale=smoke"]
 CHECKPOINT_EVERY = 20  # steps of the warm-up, in the smoke scale
 NUM_BLOCKS = 3 * 20  # three models and twenty problems, one a block
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The results of a run that nothing happened to."""
-    folder = runs.small_repository(tmp_path_factory.mktemp("undisturbed"))
-    done = runs.snakemake(folder, *RUN)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return runs.results_of(folder)
-
-
-def maker(lock: Path) -> int:
+def maker(output: Path) -> int:
     """The process that makes an output, from the lock beside it."""
+    lock = output.with_name(f".{output.name}.lock")
     named = re.match(r"process (\d+) on ", lock.read_text())
     assert named is not None
     return int(named[1])
@@ -38,30 +29,41 @@ def blocks(store: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in store.rglob("[!.]*.parquet")}
 
 
-def test_whatever_is_killed_a_rerun_goes_on_and_ends_with_the_same_bytes(
-    undisturbed: dict[str, bytes], tmp_path: Path
-) -> None:
-    folder = runs.small_repository(tmp_path)
+def test_whatever_is_killed_a_rerun_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    left_alone = runs.small_repository(tmp_path / "left_alone")
+    disturbed = runs.small_repository(tmp_path / "disturbed")
+
+    with runs.background(left_alone, *RUN) as run:
+        disturb(disturbed)
+
+    assert run.returncode == 0
+    assert runs.results_of(disturbed) == runs.results_of(left_alone)
+    results = disturbed / "results" / "smoke"
+    assert [*results.rglob(".*.lock"), *results.rglob(".*.partial"), *results.rglob("*.pt")] == []
+
+
+def disturb(folder: Path) -> None:
+    """Kill one process of a run after another, until it ends."""
     results = folder / "results" / "smoke"
-    training = results / "warmup" / runs.FAMILY / f"seed{runs.SEED}"
+    model = results / "warmup" / runs.FAMILY / f"seed{runs.SEED}" / "model"
     samples = results / "samples" / runs.FAMILY / f"seed{runs.SEED}.parquet"
     store = samples.with_suffix(".store")
 
     # 1. the training, between two checkpoints
-    checkpoint = training / ".model.checkpoint.pt"
+    checkpoint = model.with_name(".model.checkpoint.pt")
     with runs.background(folder, *RUN) as run:
         runs.wait_until(checkpoint.exists, run)
-        os.kill(maker(training / ".model.lock"), signal.SIGKILL)
+        os.kill(maker(model), signal.SIGKILL)
     assert run.returncode == 1
     reached = torch.load(checkpoint, weights_only=True)["progress"]["step"]
     assert reached > 0
     assert reached % CHECKPOINT_EVERY == 0
-    assert not (training / "model").exists()
+    assert not model.exists()
 
     # 2. sampling with vLLM, between two blocks; the training goes on where its checkpoint is
     with runs.background(folder, *RUN) as run:
         runs.wait_until(lambda: len(blocks(store)) > 1, run)
-        os.kill(maker(samples.with_name(f".{samples.name}.lock")), signal.SIGKILL)
+        os.kill(maker(samples), signal.SIGKILL)
     assert run.returncode == 1
     assert runs.first_step(folder, "train_warmup") == reached
     first = blocks(store)
@@ -70,7 +72,7 @@ def test_whatever_is_killed_a_rerun_goes_on_and_ends_with_the_same_bytes(
     # 3. Snakemake itself, in the middle of sampling; its job lives on
     with runs.background(folder, *RUN) as run:
         runs.wait_until(lambda: len(blocks(store)) > len(first), run)
-        orphan = maker(samples.with_name(f".{samples.name}.lock"))
+        orphan = maker(samples)
         os.kill(orphan, signal.SIGSTOP)  # so that it is there for certain
         run.kill()
     try:
@@ -88,8 +90,6 @@ def test_whatever_is_killed_a_rerun_goes_on_and_ends_with_the_same_bytes(
     assert done.returncode == 0, done.stdout + done.stderr
     assert blocks(store).items() > second.items()
     assert len(blocks(store)) == NUM_BLOCKS
-    assert runs.results_of(folder) == undisturbed
-    assert [*results.rglob(".*.lock"), *results.rglob(".*.partial"), *results.rglob("*.pt")] == []
 
 
 def refused(folder: Path) -> str:

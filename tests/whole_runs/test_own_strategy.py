@@ -1,11 +1,8 @@
 """The README's strategy of one's own: one class, one row, and its name in the items to show it."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,40 +10,33 @@ from typing import Any
 import mpmath
 import pytest
 import torch
+from support import jobs, runs
 
-from compute_aligned.config import study
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import OUTCOMES, SAMPLES, STEPS, read_table
 from compute_aligned.method import strategies
 
-ROOT = study.ROOT
-README = (ROOT / "config" / "README.md").read_text()
+README = (runs.ROOT / "config" / "README.md").read_text()
 CLASS, ROW = (
     re.search(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)[1]  # type: ignore[index]
     for language in ("python", "tsv")
 )
 FAMILY, BRANCH, LABEL, _, STRATEGY, *_ = ROW.split("\t")
-ITEMS = ("table2", "figure1")
-TARGETS = (
-    "results/smoke/tables/table2.md",
-    "paper_figures/smoke/figure1.pdf",
-    "paper_figures/smoke/figure_weights_sft.pdf",
-    "paper_figures/smoke/figure_weights_rl.pdf",
-)
+SHOWN_IN = ("table2", "figure1")
+FIGURES = ("figure1", "figure_weights_sft", "figure_weights_rl")
+TARGETS = [f"paper_figures/smoke/{name}.pdf" for name in FIGURES]
 # the texts of the figures, as the project with the new strategy draws them
-SHOWN = """
+DRAWN = """
 import json, sys
 from pathlib import Path
 from matplotlib.text import Text
-from compute_aligned.config import study as config
+from compute_aligned.config.reading import REPORTED
+from compute_aligned.config.study import read_study
 from compute_aligned.paper import items
 
-files = items.Files(outcomes=[Path(sys.argv[1])])
-print(json.dumps({
-    name: [text.get_text() for text in items.figure(config.read_paper_item(name), files, "smoke")
-           .findobj(Text)]
-    for name in ("figure1", "figure_weights_sft", "figure_weights_rl")
-}))
+files = items.Files(REPORTED, outcomes=[Path(sys.argv[1])])
+figures = {name: items.make(name, read_study("smoke"), files) for name in sys.argv[2:]}
+print(json.dumps({n: [text.get_text() for text in f.findobj(Text)] for n, f in figures.items()}))
 """
 
 
@@ -113,49 +103,35 @@ def add(folder: Path) -> None:
         module.write(f"\n\n{CLASS}")
     with (folder / "config" / "branches.tsv").open("a") as sheet:
         sheet.write(ROW)
-    sheet = folder / "config" / "paper_items.tsv"
-    header, *lines = sheet.read_text().splitlines()
-    place = header.split("\t").index("branches")
-    rows = [line.split("\t") for line in lines]
-    for row in rows:
-        row[place] += f" {BRANCH}" if row[0] in ITEMS else ""
-    sheet.write_text("\n".join([header, *map("\t".join, rows)]) + "\n")
 
+    def show(row: dict[str, str]) -> bool:
+        row["branches"] += f" {BRANCH}" if row["item"] in SHOWN_IN else ""
+        return True
 
-def run(folder: Path, *command: str, **variables: str) -> str:
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | variables
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    runs.edit_rows(folder / "config" / "paper_items.tsv", show)
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with the strategy added, run for one family and seed."""
-    folder = tmp_path_factory.mktemp("project")
-    for part in ("config", "envs", "workflow"):
-        shutil.copytree(ROOT / part, folder / part)
-    shutil.copy(ROOT / "Snakefile", folder)
+def added(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished run to which the strategy is added, run again, and what Snakemake says."""
+    folder = tmp_path_factory.mktemp("added") / "repository"
+    shutil.copytree(finished, folder, symlinks=True)
     add(folder)
-    options = ["--cores", "1", "--config", "scale=smoke", "seeds=[0]"]
-    run(folder, "-m", "snakemake", *TARGETS, *options)
-    return folder
+    targets = ["results/smoke/tables/table2.md", *TARGETS]
+    done = runs.snakemake(folder, "--cores", "2", *targets, "--config", "scale=smoke", "seeds=[0]")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout + done.stderr
 
 
-def test_the_branch_is_trained_with_the_weight_of_its_strategy(finished: Path, own: Any) -> None:
-    folder = finished / f"results/smoke/branches/{FAMILY}/{BRANCH}/seed0"
-    origin = json.loads((folder / "model.provenance.json").read_text())
-    steps = read_table(folder / "steps.parquet", STEPS).to_pandas()
+def test_its_branch_alone_is_trained(added: tuple[Path, str], own: Any) -> None:
+    folder, said = added
+    trained = folder / f"results/smoke/branches/{FAMILY}/{BRANCH}/seed0"
+    origin = json.loads((trained / "model.provenance.json").read_text())
+    steps = read_table(trained / "steps.parquet", STEPS).to_pandas()
     log_p = torch.from_numpy(steps["log_p_q50"].to_numpy())
 
+    again = {"train_sft": 1, "sample": 1, "score": 1, "table": 1, "figure": len(FIGURES)}
+    assert runs.jobs_in(said) == again
     assert origin["strategy"] == STRATEGY == repr(own(n=8, error=0.1))
     # the weight falls as p rises, so the median of one is at the median of the other; that of
     # cross-entropy, 1, would be no part of it
@@ -163,37 +139,30 @@ def test_the_branch_is_trained_with_the_weight_of_its_strategy(finished: Path, o
     assert 1 - steps["weight_q50"].to_numpy() == pytest.approx(1 - expected, rel=0.1)
 
 
-def test_the_branch_is_sampled_and_scored_beside_the_others(finished: Path) -> None:
-    samples = read_table(finished / f"results/smoke/samples/{FAMILY}/seed0.parquet", SAMPLES)
-    outcomes = read_table(
-        finished / f"results/smoke/scores/{FAMILY}/seed0.outcomes.parquet", OUTCOMES
-    )
-
-    for drawn in (samples, outcomes):
-        rows = drawn.to_pandas().groupby("branch").size()
+def test_it_is_sampled_and_scored_beside_the_others(added: tuple[Path, str]) -> None:
+    results = added[0] / "results" / "smoke"
+    for path, schema in (
+        (results / f"samples/{FAMILY}/seed0.parquet", SAMPLES),
+        (results / f"scores/{FAMILY}/seed0.outcomes.parquet", OUTCOMES),
+    ):
+        rows = read_table(path, schema).to_pandas().groupby("branch").size()
         assert rows[BRANCH] == rows["ce"] == rows["warmup"]
 
 
-def test_the_branch_is_in_the_table_under_its_label(finished: Path) -> None:
-    (level, gain) = [
-        line
-        for line in (finished / TARGETS[0]).read_text().splitlines()
-        if line.startswith(f"| {LABEL} ")
-    ]
-
+def test_it_is_in_the_table_and_the_figure_and_among_the_curves_of_weights(
+    added: tuple[Path, str],
+) -> None:
+    folder, _ = added
+    lines = (folder / "results/smoke/tables/table2.md").read_text().splitlines()
+    (level, gain) = [line for line in lines if line.startswith(f"| {LABEL} ")]
     assert re.search(r"\d+\.\d<br>\[", level)
     assert re.search(r"[+-]\d+\.\d", gain)
 
-
-def test_the_branch_is_in_the_figure_and_its_strategy_among_the_weight_curves(
-    finished: Path,
-) -> None:
-    outcomes = finished / f"results/smoke/scores/{FAMILY}/seed0.outcomes.parquet"
-    shown = json.loads(
-        run(finished, "-c", SHOWN, str(outcomes), PYTHONPATH=str(finished / "workflow"))
-    )
-
-    assert all((finished / target).stat().st_size for target in TARGETS)
-    assert LABEL in shown["figure1"]
-    assert STRATEGY in shown["figure_weights_sft"]
-    assert STRATEGY in shown["figure_weights_rl"]
+    outcomes = folder / f"results/smoke/scores/{FAMILY}/seed0.outcomes.parquet"
+    drawn = jobs.start("-c", DRAWN, outcomes, *FIGURES, PYTHONPATH=str(folder / "workflow"))
+    assert drawn.returncode == 0, drawn.stderr
+    texts = json.loads(drawn.stdout)
+    assert all((folder / target).stat().st_size for target in TARGETS)
+    assert LABEL in texts["figure1"]
+    assert STRATEGY in texts["figure_weights_sft"]
+    assert STRATEGY in texts["figure_weights_rl"]

@@ -1,317 +1,264 @@
-"""The scale ``paper`` against PAPER sections 2 to 4: every number is written out again here."""
+"""The scale ``paper`` against PAPER sections 2 to 4: every number is written out again here.
+
+A list has a value for each family of its table, in the order of the heading; what stands alone is
+the value of all of them, and None means that the family has no such training.
+"""
 
 from typing import Any
 
 import pytest
 
-from compute_aligned.config import study
 from compute_aligned.config.models import Lora, PretrainedModel
-from compute_aligned.config.scales import Family
 from compute_aligned.config.settings import Decoding, Rl, Sft
 from compute_aligned.config.sources import HubSource, ProteinPairsSource
+from compute_aligned.config.study import read_study
 
-MISTRAL, PROTGPT2 = "mistralai/Mistral-7B-Instruct-v0.2", "nferruz/ProtGPT2"
-MATH = {"sft_passn", "sft_majority", "token_margin", "rl_passn", "rl_majority", "sft_to_rl"}
-PROTEINS = {"protein_unconditional", "protein_conditional"}
+PAPER = read_study("paper")
+MATH = ("sft_passn", "sft_majority", "token_margin", "rl_passn", "rl_majority", "sft_to_rl")
+PROTEINS = ("protein_unconditional", "protein_conditional")
 WIDE = Lora(rank=16, alpha=16, targets=("q_proj", "k_proj", "v_proj", "o_proj"))
 NARROW = Lora(rank=16, alpha=32, targets=("q_proj", "v_proj"))
 
 
-def paper(name: str) -> Family:
-    return study.read_family("paper", name)
+def column(table: dict[str, Any], names: tuple[str, ...], name: str) -> dict[str, Any]:
+    """The values of one family."""
+    place = names.index(name)
+    return {key: v[place] if isinstance(v, list) else v for key, v in table.items()}
 
 
-def trainings(name: str) -> dict[str, Sft | Rl]:
-    """How each branch is trained, once the overrides of its row are laid over."""
-    return {b: study.branch_training("paper", name, b) for b in study.branches_of(name)}
-
-
-def agrees(found: Any, **expected: Any) -> None:
-    assert {key: getattr(found, key) for key in expected} == expected
-
-
-def length(training: Sft | None) -> tuple[str, str]:
-    """The length of a training, the held part and the decay, as they are written."""
-    assert training is not None
-    written = training.model_dump()
-    return written["hold"], written["decay"]
-
-
-def strategies(name: str) -> dict[str, tuple[str, str, str, str]]:
-    rows = [study.read_branch(name, b) for b in study.branches_of(name)]
-    return {r.branch: (r.strategy, r.weight_form, r.start, r.role) for r in rows}
+def found(settings: Any, table: dict[str, Any]) -> dict[str, Any]:
+    """What settings have in the places that a table names."""
+    values = {}
+    for key in table:
+        value = settings
+        for part in key.split("."):
+            value = getattr(value, part)
+        values[key] = value
+    return values
 
 
 def test_it_has_the_eight_families_of_the_paper() -> None:
-    scale = study.read_scale("paper")
+    scale = PAPER.settings
 
-    assert set(scale.families) == MATH | PROTEINS
+    assert set(scale.families) == {*MATH, *PROTEINS}
     assert (scale.engine, scale.device, scale.dtype) == ("vllm", "cuda", "bfloat16")
+    assert {family.seeds for family in scale.families.values()} == {(0, 1, 2)}
 
 
-# --- what all experiments on MATH have in common -------------------------------------------------
+# --- families ------------------------------------------------------------------------------------
+
+ON_MATH = {
+    # sft_passn, sft_majority, token_margin, rl_passn, rl_majority, sft_to_rl
+    "model.pretrained": "mistralai/Mistral-7B-Instruct-v0.2",
+    "model.quantization": "nf4",
+    "model.chat_template": True,
+    "model.gradient_checkpointing": True,
+    "model.lora": [WIDE, WIDE, NARROW, NARROW, NARROW, NARROW],
+    "problems.source": "math",
+    "problems.prompt": "Problem:\n{problem}",
+    "problems.target": ["answer", "solution", "solution", "solution", "solution", "answer"],
+    "problems.levels": [None, (1, 2, 3), (1, 2, 3), None, (1, 2, 3), None],
+    "problems.train": [5000, "all", 2000, 2000, 2000, 2000],
+    "problems.rl": [0, 0, 0, 500, 300, "train"],
+    "problems.validation": 0,
+    "problems.test": [500, 238, 238, 500, 200, 100],
+    "problems.split_seed": 42,
+    "sampling.num_samples": [64, 128, 64, 32, 16, 16],
+    "sampling.temperature": [0.8, 0.8, 0.8, 0.7, 0.8, 0.7],
+    "sampling.top_p": [0.95, 0.95, 0.95, 0.9, 0.95, 0.9],
+    "sampling.top_k": 0,
+    "sampling.max_new_tokens": [512, 512, 512, 300, 512, 300],
+    "grader": "paper",
+}
+ON_PROTEINS = {
+    # protein_unconditional, protein_conditional
+    "model.pretrained": "nferruz/ProtGPT2",
+    "model.quantization": None,
+    "model.lora": None,
+    "model.chat_template": False,
+    "problems.source": ["protein_sequences", "protein_pairs"],
+    "problems.train": [1, 2000],  # 1: there is no warm-up that would learn from it
+    "problems.rl": [4, 4 * 300],  # four times one prompt; each prompt once
+    "problems.test": [1, 150],  # one pool
+    "sampling.num_samples": [512, 32],
+    "sampling.temperature": [1.2, 1.3],
+    "sampling.top_p": 1.0,
+    "sampling.top_k": [50, 0],
+    "sampling.max_new_tokens": [64, 32],
+    "metrics": ("expected_max@k",),
+}
+# the paper's own, which come first; more are for the alignment matrix, which it has not
+METRICS = {
+    "sft_passn": ("pass@k",),
+    "sft_majority": ("maj@k",),
+    "token_margin": ("pass@k", "maj@k"),
+    "rl_passn": ("pass@k",),
+    "rl_majority": ("maj@k",),
+    "sft_to_rl": ("pass@k",),
+}
 
 
-@pytest.mark.parametrize("name", sorted(MATH))
-def test_mistral_in_four_bits_answers_math_in_its_chat_template(name: str) -> None:
-    family = paper(name)
-    source = study.read_source("paper", family.problems.source)
+@pytest.mark.parametrize("name", [*MATH, *PROTEINS])
+def test_a_family_has_the_model_problems_and_samples_of_the_paper(name: str) -> None:
+    family = PAPER.experiment(name).settings
+    names, table = (MATH, ON_MATH) if name in MATH else (PROTEINS, ON_PROTEINS)
 
-    assert isinstance(source, HubSource)
-    assert source.source == "hub:nlile/hendrycks-MATH-benchmark"
-    assert source.size == 12_000 + 500
-    assert source.splits == {"train": "train", "test": "test"}
     assert isinstance(family.model, PretrainedModel)
-    agrees(family.model, pretrained=MISTRAL, quantization="nf4", chat_template=True)
-    agrees(family.problems, prompt="Problem:\n{problem}", validation=0, split_seed=42)
-    assert family.grader == "paper"
+    assert found(family, table) == column(table, names, name)
+    if name in MATH:
+        assert family.metrics[: len(METRICS[name])] == METRICS[name]
+        # room for a prompt of 1,024 tokens and the longest completion
+        assert family.model.max_length >= 1024 + family.sampling.max_new_tokens
 
 
-@pytest.mark.parametrize(
-    ("name", "lora"),
-    [
-        ("sft_passn", WIDE),
-        ("sft_majority", WIDE),
-        ("token_margin", NARROW),
-        ("rl_passn", NARROW),
-        ("rl_majority", NARROW),
-        ("sft_to_rl", NARROW),
-    ],
-)
-def test_the_adapters_are_those_of_the_experiment(name: str, lora: Lora) -> None:
-    model = paper(name).model
+def test_problems_come_from_where_the_paper_s_come_from() -> None:
+    math, pairs = PAPER.source("math"), PAPER.source("protein_pairs")
 
-    assert isinstance(model, PretrainedModel)
-    assert model.lora == lora
+    assert isinstance(math, HubSource)
+    assert math.source == "hub:nlile/hendrycks-MATH-benchmark"
+    assert math.size == 12_000 + 500
+    assert math.splits == {"train": "train", "test": "test"}
+    assert isinstance(pairs, ProteinPairsSource)
+    assert (pairs.input_lengths, pairs.output_lengths) == ((10, 19), (10, 19))
 
 
-@pytest.mark.parametrize(
-    ("name", "target", "levels", "train", "rl", "test"),
-    [
-        ("sft_passn", "answer", None, 5000, 0, 500),
-        ("sft_majority", "solution", (1, 2, 3), "all", 0, 238),
-        ("token_margin", "solution", (1, 2, 3), 2000, 0, 238),
-        ("rl_passn", "solution", None, 2000, 500, 500),
-        ("rl_majority", "solution", (1, 2, 3), 2000, 300, 200),
-        ("sft_to_rl", "answer", None, 2000, "train", 100),
-    ],
-)
-def test_the_problems_are_as_many_and_of_the_levels_that_the_paper_has(
-    name: str, target: str, levels: Any, train: Any, rl: Any, test: int
-) -> None:
-    agrees(paper(name).problems, target=target, levels=levels, train=train, rl=rl, test=test)
+# --- fine-tuning ---------------------------------------------------------------------------------
+
+TUNING = {
+    # all of MATH, then protein_conditional
+    "learning_rate": [5e-6, 5e-6, 5e-6, 5e-6, 2e-5, 5e-6, 5e-6],
+    "loss_reduction": ["sequence", "token", "token", "token", "token", "sequence", "token"],
+    "batch_size": [4, 4, 4, 4, 4, 4, 100],
+    "clip_norm": [0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 1.0],
+    "longest": [1024, 1024, 1024, 1024, 1024, 1024, None],
+    "weight_decay": 0.01,
+    "betas": (0.9, 0.999),
+    "stop_at_probability": None,
+}
+# the held part, which is none on MATH: there the rate falls on a line to 0 from the first step
+LENGTHS = {
+    # all of MATH, then both of proteins
+    "warmup": ["2 epochs", "2 epochs", "1 epochs", "1 epochs", "3 epochs", None, None, "60 steps"],
+    "branches": ["3 epochs", "3 epochs", "1 epochs", None, None, "1 epochs", None, None],
+}
 
 
-@pytest.mark.parametrize("name", sorted(MATH))
-def test_every_fine_tuning_on_math_has_the_one_optimiser_of_the_paper(name: str) -> None:
-    family = paper(name)
-    rate = {"rl_majority": 2e-5}.get(name, 5e-6)
-    reduction = "sequence" if family.problems.target == "answer" else "token"
-    tuned = [family.warmup, *(t for t in trainings(name).values() if isinstance(t, Sft))]
+@pytest.mark.parametrize("name", [*MATH, *PROTEINS])
+def test_fine_tuning_lasts_as_long_and_has_the_optimiser_of_the_paper(name: str) -> None:
+    experiment = PAPER.experiment(name)
+    warmup = experiment.settings.warmup
+    tuned = [b.training for b in experiment.branches.values() if isinstance(b.training, Sft)]
+    lengths = column(LENGTHS, (*MATH, *PROTEINS), name)
 
-    for training in [t for t in tuned if t is not None]:
-        agrees(training, batch_size=4, clip_norm=0.3, weight_decay=0.01, betas=(0.9, 0.999))
-        agrees(training, longest=1024, stop_at_probability=None, loss_reduction=reduction)
-        assert training.learning_rate == rate
-        assert training.hold.count == 0  # the rate falls on a line to 0 from the first step
-
-
-@pytest.mark.parametrize(
-    ("name", "warmup", "branches"),
-    [
-        ("sft_passn", "2 epochs", "3 epochs"),
-        ("sft_majority", "2 epochs", "3 epochs"),
-        ("token_margin", "1 epochs", "1 epochs"),
-        ("rl_passn", "1 epochs", None),
-        ("rl_majority", "3 epochs", None),
-        ("sft_to_rl", None, "1 epochs"),
-    ],
-)
-def test_trainings_last_as_many_epochs_as_in_the_paper(
-    name: str, warmup: str | None, branches: str | None
-) -> None:
-    tuned = [t for t in trainings(name).values() if isinstance(t, Sft)]
-
-    if warmup is None:
-        assert paper(name).warmup is None
-    else:
-        assert length(paper(name).warmup) == ("0 steps", warmup)
-    assert {length(training) for training in tuned} == (
-        {("0 steps", branches)} - {("0 steps", None)}
-    )
+    for kind, trainings in (("warmup", [warmup] if warmup else []), ("branches", tuned)):
+        written = [(t.model_dump()["hold"], t.model_dump()["decay"]) for t in trainings]
+        held = (lengths[kind], "0 steps") if name in PROTEINS else ("0 steps", lengths[kind])
+        assert set(written) == ({held} if lengths[kind] else set())
+        for training in trainings:
+            assert found(training, TUNING) == column(TUNING, (*MATH, PROTEINS[1]), name)
 
 
-@pytest.mark.parametrize(
-    ("name", "samples", "temperature", "top_p", "tokens", "metrics"),
-    [
-        ("sft_passn", 64, 0.8, 0.95, 512, ("pass@k",)),
-        ("sft_majority", 128, 0.8, 0.95, 512, ("maj@k",)),
-        ("token_margin", 64, 0.8, 0.95, 512, ("pass@k", "maj@k")),
-        ("rl_passn", 32, 0.7, 0.9, 300, ("pass@k",)),
-        ("rl_majority", 16, 0.8, 0.95, 512, ("maj@k",)),
-        ("sft_to_rl", 16, 0.7, 0.9, 300, ("pass@k",)),
-    ],
-)
-def test_test_problems_are_sampled_as_in_the_paper(
-    name: str, samples: int, temperature: float, top_p: float, tokens: int, metrics: Any
-) -> None:
-    family = paper(name)
+# --- reinforcement learning ----------------------------------------------------------------------
 
-    agrees(family.sampling, num_samples=samples, temperature=temperature, top_p=top_p, top_k=0)
-    assert family.sampling.max_new_tokens == tokens
-    # the paper's own come first; more are for the alignment matrix, which it has not
-    assert family.metrics[: len(metrics)] == metrics
+RL_FAMILIES = ("rl_passn", "rl_majority", "sft_to_rl", *PROTEINS)
+HISTORY, GROUP, SEQUENCE = "history_quantile", "group_quantile", "sequence_probability"
+ROLLOUTS = [
+    *(Decoding(temperature=0.8, top_p=0.95, max_new_tokens=tokens) for tokens in (300, 512, 300)),
+    Decoding(temperature=1.2, top_k=50, max_new_tokens=64),
+    Decoding(temperature=1.3, max_new_tokens=32),
+]
+RL = {
+    # rl_passn, rl_majority, sft_to_rl, protein_unconditional, protein_conditional
+    "steps": [125, 75, 500, 300, 300],
+    "prompts_per_step": 4,
+    "group_size": [4, 8, 16, 32, 25],
+    "rollout": ROLLOUTS,
+    "reward": ["answer", "answer", "answer", *PROTEINS],
+    "success_estimate": [SEQUENCE, "smoothed_success", SEQUENCE, HISTORY, GROUP],
+    "kl_weight": [0.05, 0.0, 0.05, 0.3, 0.05],
+    "learning_rate": [1e-6, 1e-6, 1e-6, 1e-5, 2e-6],
+    "advantage_limit": [None, None, None, 5.0, 5.0],
+    "clip_norm": 1.0,
+    "weight_decay": 0.01,
+    "gradient_temperature": "plain",
+}
+ALL_WRONG_PENALTY = {"all_wrong_penalty": [0.0, 0.5, 0.0, 0.0, 0.0]}
 
 
-@pytest.mark.parametrize(
-    ("name", "steps", "group", "tokens", "kl", "penalty", "estimate"),
-    [
-        ("rl_passn", 125, 4, 300, 0.05, 0.0, "sequence_probability"),
-        ("rl_majority", 75, 8, 512, 0.0, 0.5, "smoothed_success"),
-        ("sft_to_rl", 500, 16, 300, 0.05, 0.0, "sequence_probability"),
-    ],
-)
-def test_reinforcement_learning_on_math_is_that_of_the_paper(
-    name: str, steps: int, group: int, tokens: int, kl: float, penalty: float, estimate: str
-) -> None:
-    family = paper(name)
+@pytest.mark.parametrize("name", RL_FAMILIES)
+def test_reinforcement_learning_is_that_of_the_paper(name: str) -> None:
+    experiment = PAPER.experiment(name)
+    problems = experiment.settings.problems
+    trained = [b for b in experiment.branches.values() if isinstance(b.training, Rl)]
 
-    for branch, training in trainings(name).items():
-        if isinstance(training, Sft):
-            continue
-        row = study.read_branch(name, branch)
-        agrees(training, steps=steps, prompts_per_step=4, group_size=group, kl_weight=kl)
-        agrees(training, learning_rate=1e-6, clip_norm=1.0, reward="answer")
-        agrees(training, success_estimate=estimate, surrogate="policy_gradient")
-        agrees(training, advantage_limit=None, gradient_temperature="plain", weight_decay=0.01)
-        assert training.rollout == Decoding(temperature=0.8, top_p=0.95, max_new_tokens=tokens)
-        if row.role != "control":
-            assert training.all_wrong_penalty == penalty
-    # 125, 75 and 500 steps are one pass over the problems
-    problems = family.problems
-    assert 4 * steps == (problems.train if problems.rl == "train" else problems.rl)
+    assert trained
+    for branch in trained:
+        table = RL if branch.row.role == "control" else RL | ALL_WRONG_PENALTY
+        assert found(branch.training, table) == column(table, RL_FAMILIES, name)
+        if name in MATH:  # one pass over the problems
+            passed = problems.train if problems.rl == "train" else problems.rl
+            assert 4 * branch.training.steps == passed
 
 
 # --- what tells the branches apart ---------------------------------------------------------------
 
-
-def test_the_branches_of_fine_tuning_are_those_of_the_paper() -> None:
-    passn, majority = strategies("sft_passn"), strategies("sft_majority")
-    margin, warmups = strategies("token_margin"), strategies("sft_to_rl")
-
-    assert passn == {
-        "ce": ("SingleSample()", "-", "-", "baseline"),
-        **{f"passn_n{n}": (f"PassAtN(n={n})", "-", "-", "strategy") for n in (4, 8, 16, 64)},
-    }
-    assert {b: v for b, v in majority.items() if v[-1] != "control"} == {
-        "ce": ("SingleSample()", "-", "-", "baseline"),
-        **{
-            f"majority_n{n}_k{k}": (f"MajorityVote(n={n}, k={k})", "-", "-", "strategy")
-            for n, k in [(8, 3), (16, 4), (64, 26), (64, 22), (64, 16)]
-        },
-    }
-    assert margin == {
-        "ce": ("SingleSample()", "-", "-", "baseline"),
+STANDARD = {"standard": ("SingleSample()", "raw", "-", "baseline")}
+CE = {"ce": ("SingleSample()", "-", "-", "baseline")}
+BEST_OF_N = {f"bon_n{n}": (f"BestOfN(n={n})", "raw", "-", "strategy") for n in (2, 4, 8)}
+BRANCHES = {
+    "sft_passn": CE
+    | {f"passn_n{n}": (f"PassAtN(n={n})", "-", "-", "strategy") for n in (4, 8, 16, 64)},
+    "sft_majority": CE
+    | {
+        f"majority_n{n}_k{k}": (f"MajorityVote(n={n}, k={k})", "-", "-", "strategy")
+        for n, k in [(8, 3), (16, 4), (64, 26), (64, 22), (64, 16)]
+    },
+    "token_margin": CE
+    | {
         "majority_n8_k3": ("MajorityVote(n=8, k=3)", "-", "-", "strategy"),
         "pairwise": ("SingleSample()", "-", "-", "strategy"),
-    }
-    agrees(trainings("token_margin")["pairwise"], margin_share=0.5, rival_tokens=4)
-    agrees(trainings("token_margin")["ce"], margin_share=None, rival_tokens=None)
-    assert warmups == {
+    },
+    "sft_to_rl": {
         "ce": ("SingleSample()", "-", "-", "control"),
         "passn_n16": ("PassAtN(n=16)", "-", "-", "control"),
         "ce_warmup": ("SingleSample()", "raw", "ce", "baseline"),
         "passn_n16_warmup": ("SingleSample()", "raw", "passn_n16", "strategy"),
-    }
-
-
-def test_the_branches_of_reinforcement_learning_are_those_of_the_paper() -> None:
-    passn, majority = strategies("rl_passn"), strategies("rl_majority")
-    standard = {"standard": ("SingleSample()", "raw", "-", "baseline")}
-
-    assert passn == standard | {
+    },
+    "rl_passn": STANDARD
+    | {
         f"passn_n{n}_{form}": (f"PassAtN(n={n})", form, "-", "strategy")
         for n in (4, 16)
         for form in ("log", "raw")
-    }
+    },
     # its k is found from the votes; that of the sheet is the least, n // 2 + 1
-    assert {b: v for b, v in majority.items() if v[-1] != "control"} == standard | {
+    "rl_majority": STANDARD
+    | {
         f"majority_n{n}_{form}": (f"MajorityVote(n={n}, k={n // 2 + 1})", form, "-", "strategy")
         for n in (4, 8)
         for form in ("log", "raw")
-    }
-    for name in sorted(PROTEINS):
-        assert strategies(name) == standard | {
-            f"bon_n{n}": (f"BestOfN(n={n})", "raw", "-", "strategy") for n in (2, 4, 8)
-        }
+    },
+    "protein_unconditional": STANDARD | BEST_OF_N,
+    "protein_conditional": STANDARD | BEST_OF_N,
+}
+OWN_CONTROLS = ("sft_majority", "rl_majority")  # beside the paper's branches
 
 
-# --- proteins ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", BRANCHES)
+def test_the_branches_are_those_of_the_paper(name: str) -> None:
+    rows = [branch.row for branch in PAPER.experiment(name).branches.values()]
+    ours = {r.branch: (r.strategy, r.weight_form, r.start, r.role) for r in rows}
+    if name in OWN_CONTROLS:
+        ours = {branch: cells for branch, cells in ours.items() if cells[-1] != "control"}
+
+    assert ours == BRANCHES[name]
 
 
-@pytest.mark.parametrize("name", sorted(PROTEINS))
-def test_protgpt2_is_trained_whole(name: str) -> None:
-    model = paper(name).model
+def test_the_margin_is_that_of_the_paper() -> None:
+    branches = PAPER.experiment("token_margin").branches
 
-    assert isinstance(model, PretrainedModel)
-    agrees(model, pretrained=PROTGPT2, quantization=None, lora=None, chat_template=False)
-    assert paper(name).metrics == ("expected_max@k",)
-
-
-def test_unconditional_proteins_start_from_the_pretrained_model() -> None:
-    family = paper("protein_unconditional")
-
-    assert family.warmup is None
-    for training in trainings("protein_unconditional").values():
-        assert isinstance(training, Rl)
-        agrees(training, steps=300, prompts_per_step=4, group_size=32, learning_rate=1e-5)
-        agrees(training, kl_weight=0.3, advantage_limit=5.0, success_estimate="history_quantile")
-        agrees(training, reward="protein_unconditional", all_wrong_penalty=0.0)
-        agrees(training, surrogate="policy_gradient", gradient_temperature="plain")
-        assert training.rollout == Decoding(temperature=1.2, top_k=50, max_new_tokens=64)
-    agrees(family.sampling, num_samples=512, temperature=1.2, top_k=50, top_p=1.0)
-    assert family.sampling.max_new_tokens == 64
-    assert family.problems.test == 1  # one pool
-
-
-def test_conditional_proteins_are_warmed_up_and_trained_as_in_the_paper() -> None:
-    family = paper("protein_conditional")
-    source = study.read_source("paper", family.problems.source)
-
-    assert isinstance(source, ProteinPairsSource)
-    agrees(source, input_lengths=(10, 19), output_lengths=(10, 19))
-    assert family.warmup is not None
-    assert length(family.warmup) == ("60 steps", "0 steps")
-    agrees(family.warmup, batch_size=100, learning_rate=5e-6, loss_reduction="token")
-    for training in trainings("protein_conditional").values():
-        assert isinstance(training, Rl)
-        agrees(training, steps=300, group_size=25, learning_rate=2e-6, kl_weight=0.05)
-        agrees(training, advantage_limit=5.0, success_estimate="group_quantile")
-        agrees(training, reward="protein_conditional", all_wrong_penalty=0.0)
-        agrees(training, surrogate="policy_gradient", gradient_temperature="plain")
-        assert training.rollout == Decoding(temperature=1.3, max_new_tokens=32)
-    agrees(family.sampling, num_samples=32, temperature=1.3, top_k=0, top_p=1.0)
-    agrees(family.problems, train=2000, test=150)
-    assert family.sampling.max_new_tokens == 32
-
-
-def test_what_the_paper_leaves_open_is_as_the_head_of_the_file_says() -> None:
-    for name in sorted(PROTEINS):
-        for training in trainings(name).values():
-            assert isinstance(training, Rl)
-            agrees(training, clip_norm=1.0, prompts_per_step=4, weight_decay=0.01)
-    warmup = paper("protein_conditional").warmup
-    assert warmup is not None
-    agrees(warmup, clip_norm=1.0, weight_decay=0.01)
-    assert paper("protein_conditional").problems.rl == 4 * 300  # each prompt once
-    for name in sorted(MATH):
-        model = paper(name).model
-        assert isinstance(model, PretrainedModel)
-        # room for a prompt of 1,024 tokens and the longest completion
-        assert model.max_length >= 1024 + paper(name).sampling.max_new_tokens
-        assert model.gradient_checkpointing
-    for name in MATH | PROTEINS:
-        assert paper(name).seeds == (0, 1, 2)
+    for name, expected in (("pairwise", (0.5, 4)), ("ce", (None, None))):
+        training = branches[name].training
+        assert (training.margin_share, training.rival_tokens) == expected
 
 
 # --- the whole -----------------------------------------------------------------------------------
@@ -319,7 +266,8 @@ def test_what_the_paper_leaves_open_is_as_the_head_of_the_file_says() -> None:
 
 def test_every_item_of_the_laptop_is_made_at_the_paper_too_with_all_of_its_budgets() -> None:
     for output in ("table", "figure"):
-        assert study.items_at("paper", output) == study.items_at("laptop", output)
-    for name, item in study.read_paper_items().items():
-        if item.budgets:
-            assert max(item.budgets) <= paper(item.family).sampling.num_samples, name
+        assert PAPER.shown(output) == read_study("laptop").shown(output)
+    for name, row in PAPER.items.items():
+        if row.budgets:
+            samples = PAPER.experiment(row.family).settings.sampling.num_samples
+            assert max(row.budgets) <= samples, name

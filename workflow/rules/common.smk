@@ -16,6 +16,7 @@ from compute_aligned.config.reading import read_run
 from compute_aligned.config.sheets import WARMUP
 from compute_aligned.config.sources import local_files
 from compute_aligned.config.study import read_study
+from compute_aligned.describe import screen
 from compute_aligned.files.errors import InputError
 from compute_aligned.paper import captions, forms
 
@@ -215,7 +216,11 @@ def of_every_seed(wildcards, families, ending):
 
 def claims(scale):
     return expand(
-        ["results/{scale}/claims.{table}", "paper_figures/{scale}/claims.{picture}"],
+        [
+            "results/{scale}/claims.{table}",
+            "results/{scale}/verdicts.csv",
+            "paper_figures/{scale}/claims.{picture}",
+        ],
         scale=scale,
         table=["csv", "md", "html"],
         picture=["pdf", "png"],
@@ -245,6 +250,26 @@ def run_options(*names):
         for name, values in given.items()
         for value in (values if isinstance(values, (list, tuple)) else [values])
     ]
+
+
+# --- the terminal ---------------------------------------------------------------------------
+
+# in place of Snakemake's own output; None in the processes that it starts for jobs, and where the
+# user asks for its own
+SCREEN = (
+    screen.attach(logger, workflow.output_settings)
+    if workflow.is_main_process
+    else None
+)
+
+
+def jobs_to_do():
+    """The jobs of this run by their benchmark files, each with its rule."""
+    return {
+        str(job.benchmark): job.rule.name
+        for job in workflow.dag.needrun_jobs()
+        if job.benchmark
+    }
 
 
 # --- the report -----------------------------------------------------------------------------

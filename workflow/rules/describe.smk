@@ -62,3 +62,23 @@ rule timings:
     shell:
         "python -m compute_aligned timings --scale {wildcards.scale} --html {output}"
         " {params.run} &> {log}"
+
+
+# --- the terminal: what a run shows there in place of Snakemake's own output ---
+
+
+onstart:
+    if SCREEN and not workflow.touch:
+        SCREEN.start(
+            RUN, jobs_to_do(), workflow.cores if workflow.local_exec else None
+        )
+
+
+onsuccess:
+    if SCREEN:
+        SCREEN.succeed()
+
+
+onerror:
+    if SCREEN:
+        SCREEN.fail()

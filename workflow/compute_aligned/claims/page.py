@@ -103,8 +103,7 @@ def _effect(claim: Reviewed) -> Html:
     """The effect that the verdict hangs on, and what it is the effect of."""
     if claim.deciding is None:
         return pages.lines(
-            pages.escape(f"{each.name}: {tables.ratio_words(each.found)}")
-            for each in claim.measured
+            pages.escape(f"{each.name}: {say.ratio_words(each.found)}") for each in claim.measured
         )
     effect = pages.escape(say.effect_words(claim.deciding))
     name = pages.escape(claim.deciding.name)

@@ -15,7 +15,8 @@ from compute_aligned.files import provenance, writing
 
 def claims(
     scale: Scale,
-    csv: Annotated[Path, typer.Option(help="Tidy values.")],
+    csv: Annotated[Path, typer.Option(help="Tidy values, a row a contrast.")],
+    verdicts: Annotated[Path, typer.Option(help="A row a claim, in words.")],
     md: Annotated[Path, typer.Option(help="For reading.")],
     html: Annotated[Path, typer.Option(help="For the report of the run.")],
     pdf: Annotated[Path, typer.Option(help="Vector graphics.")],
@@ -29,7 +30,7 @@ def claims(
     reported: Reported = REPORTED,
 ) -> None:
     """Judge the paper's claims on what was run: verdicts, their contrasts, a figure of them."""
-    from compute_aligned.claims import evidence, page, review, tables
+    from compute_aligned.claims import evidence, page, review, tables, verdict_tables
     from compute_aligned.claims import figure as claim_figure
     from compute_aligned.paper.figures import save
     from compute_aligned.paper.reported import read_reported
@@ -47,6 +48,7 @@ def claims(
     )
     sheet = tables.sheet(reviewed, scale, deviations(study, read_study("paper")))
     writing.write_text(csv, tables.to_tidy(reviewed))
+    writing.write_text(verdicts, verdict_tables.to_verdicts(reviewed))
     writing.write_text(md, to_markdown(sheet))
     writing.write_text(html, page.to_html(reviewed, scale, sheet))
     save(claim_figure.draw(reviewed, scale), pdf, png)

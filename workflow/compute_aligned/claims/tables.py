@@ -10,18 +10,14 @@ import pandas as pd
 from compute_aligned.claims import words as say
 from compute_aligned.claims.evidence import Ratios
 from compute_aligned.claims.review import Compared, Reviewed
+from compute_aligned.claims.verdict_tables import deviations_grid, verdicts_grid
 from compute_aligned.config.deviations import Deviation
 from compute_aligned.config.sheets import ContrastRow
-from compute_aligned.method.verdicts import STATEMENTS
-from compute_aligned.paper import pages
 from compute_aligned.paper.captions import count
 from compute_aligned.paper.sheets import (
     MISSING,
-    Entry,
     Grid,
     Sheet,
-    emphasised,
-    missing,
     to_csv,
     words,
 )
@@ -30,7 +26,7 @@ COLUMNS = (
     *("claim", "statement", "claim_verdict", "claim_p_holm", "role", "family", "branch", "against"),
     *("metric", "k", "claimed", "unit", "effect", "effect_low", "effect_high", "seeds", "problems"),
     *("verdict", "p", "p_holm", "detectable", "seeds_to_decide", "median", "undefined_share"),
-    *("rival", "paper_effect", "paper_error_at_most", "claim_headline", "claim_reason"),
+    *("rival", "paper_effect", "paper_error_at_most"),
 )
 
 
@@ -51,8 +47,6 @@ def to_tidy(reviewed: Sequence[Reviewed]) -> str:
             "statement": claim.row.statement,
             "claim_verdict": say.verdict_words(claim),
             "claim_p_holm": claim.p_holm,
-            "claim_headline": say.headline(claim),
-            "claim_reason": say.reason(claim),
         }
         rows += [of_claim | _compared_values(each) for each in (*claim.contrasts, *claim.controls)]
         rows += [of_claim | _measured_values(each.row, each.found) for each in claim.measured]
@@ -121,7 +115,7 @@ def sheet(reviewed: Sequence[Reviewed], scale: str, otherwise: Sequence[Deviatio
         title="What holds of the paper's claims",
         caption=_caption(reviewed, scale),
         grids=[
-            _verdicts(reviewed),
+            verdicts_grid(reviewed),
             *([deviations_grid(otherwise)] if otherwise else []),
             *(grid for claim in reviewed for grid in _details(claim)),
         ],
@@ -139,68 +133,8 @@ def _caption(reviewed: Sequence[Reviewed], scale: str) -> str:
     )
 
 
-def deviations_grid(otherwise: Sequence[Deviation]) -> Grid:
-    """A row a key that families have otherwise than in the paper."""
-    rows = [[each.key, each.here, each.paper, ", ".join(each.families)] for each in otherwise]
-    return Grid(
-        "What this scale does otherwise than the paper's method (size and problems apart)",
-        [words(column) for column in ("Setting", "This run", "The paper", "Families")],
-        [[words(cell) for cell in row] for row in rows],
-        left=4,
-    )
-
-
 def _all(reviewed: Sequence[Reviewed]) -> list[Compared]:
     return [each for claim in reviewed for each in (*claim.contrasts, *claim.controls)]
-
-
-def _verdicts(reviewed: Sequence[Reviewed]) -> Grid:
-    columns = ("Claim", "Verdict", "Hangs on", "Rival explanations", "Effect", "The paper's")
-    return Grid(
-        "Verdicts", [words(column) for column in columns], [*map(_verdict_row, reviewed)], left=4
-    )
-
-
-def _verdict_row(claim: Reviewed) -> list[Entry]:
-    statement = words(f"{claim.row.claim}. {claim.row.statement}")
-    if claim.deciding is None:
-        measured = [ratio_words(each.found) for each in claim.measured]
-        shown = _lines([each.name for each in claim.measured])
-        return [
-            statement,
-            emphasised(say.BY_ALGEBRA),
-            shown,
-            missing(),
-            _lines(measured),
-            missing(),
-        ]
-    deciding = claim.deciding
-    support = [text for text in (say.support_words(claim), say.reason(claim)) if text]
-    if claim.verdict in STATEMENTS:
-        support.append("clear after Holm" if claim.clear else "not clear after Holm")
-    headline = emphasised(say.headline(claim))
-    return [
-        statement,
-        Entry(
-            f"{headline.markdown}<br>{_lines(support).markdown}",
-            _lines([say.headline(claim), *support]).latex,
-            pages.lines([headline.html, _lines(support).html]),
-        ),
-        words(deciding.name),
-        _lines(say.rival_words(claim.controls)),
-        words(say.effect_words(deciding)),
-        words(say.paper_words(deciding)),
-    ]
-
-
-def _lines(parts: Sequence[str]) -> Entry:
-    """Parts below each other; a dash without any."""
-    entries = [words(part) for part in parts] or [missing()]
-    return Entry(
-        "<br>".join(e.markdown for e in entries),
-        "; ".join(e.latex for e in entries),
-        pages.lines(e.html for e in entries),
-    )
 
 
 def _details(claim: Reviewed) -> list[Grid]:
@@ -209,7 +143,7 @@ def _details(claim: Reviewed) -> list[Grid]:
     if claim.conclusion is None:
         columns = ("Measured", "Over problems where it is defined", "Seeds × problems")
         rows = [
-            [words(each.name), words(ratio_words(each.found)), words(_ratio_size(each.found))]
+            [words(each.name), words(say.ratio_words(each.found)), words(_ratio_size(each.found))]
             for each in claim.measured
         ]
         return [Grid(title, [*map(words, columns)], rows)]
@@ -255,19 +189,6 @@ def _detectable(each: Compared) -> str:
 def _size(each: Compared) -> str:
     interval = each.judgement.interval
     return MISSING if interval is None else f"{interval.num_seeds} × {interval.num_problems}"
-
-
-def ratio_words(found: Ratios | None) -> str:
-    """Median, mean with interval, and undefined share of what holds by algebra."""
-    if found is None:
-        return "not run"
-    parts = []
-    if found.median is not None:
-        parts.append(f"median {found.median:.2f}")
-    if found.mean is not None:
-        mean = found.mean
-        parts.append(f"mean {mean.estimate:.2f} [{mean.low:.2f}, {mean.high:.2f}]")
-    return ", ".join([*parts, f"undefined for {100 * found.undefined:.0f}%"])
 
 
 def _ratio_size(found: Ratios | None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from compute_aligned.claims.evidence import Ratios
 from compute_aligned.claims.review import Compared, Reviewed
 from compute_aligned.config.sheets import ContrastRow
 from compute_aligned.method.intervals import MOST_SEEDS
@@ -138,3 +139,16 @@ def scale_words(reviewed: Sequence[Reviewed], scale: str) -> str:
     fewest, most = min(seeds), max(seeds)
     range_ = count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
     return f"{scale} ({range_})"
+
+
+def ratio_words(found: Ratios | None) -> str:
+    """Median, mean with interval, and undefined share of what holds by algebra."""
+    if found is None:
+        return "not run"
+    parts = []
+    if found.median is not None:
+        parts.append(f"median {found.median:.2f}")
+    if found.mean is not None:
+        mean = found.mean
+        parts.append(f"mean {mean.estimate:.2f} [{mean.low:.2f}, {mean.high:.2f}]")
+    return ", ".join([*parts, f"undefined for {100 * found.undefined:.0f}%"])

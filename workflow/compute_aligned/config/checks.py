@@ -9,11 +9,11 @@ import json
 from pydantic import BaseModel
 
 from compute_aligned.config.claims import contrast_sheet, rows_at
-from compute_aligned.config.reading import ROOT, sheet_file
+from compute_aligned.config.reading import ROOT, scale_file, sheet_file
 from compute_aligned.config.scales import Family, Run, Scale
 from compute_aligned.config.settings import budgets_up_to
 from compute_aligned.config.sheets import BranchRow, ClaimRow, ContrastRow, PaperItem
-from compute_aligned.config.study import Experiment, Study
+from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.metrics import METRICS
 
@@ -27,7 +27,7 @@ def check_claims(study: Study) -> None:
     """
     for row in rows_at(study):
         family = study.experiment(row.family).settings
-        where = f"{contrast_sheet()}: {row.claim} {row.family} {row.branch}"
+        where = f"{contrast_sheet(study.folder)}: {row.claim} {row.family} {row.branch}"
         missing = [metric for metric in row.metrics if metric not in family.metrics]
         if missing:
             raise InputError(
@@ -69,21 +69,22 @@ def check(study: Study) -> None:
     """
     for item in study.items.values():
         if item.measured and item.family in study.experiments:
-            _check_item(item, study.experiment(item.family))
+            where = f"{sheet_file('paper_items', study.folder)}: {item.item}"
+            _check_item(where, item, study.experiment(item.family).settings, study.scale)
     if importlib.util.find_spec("torch") is not None:
         # else Snakemake is alone, its jobs in conda environments: each checks its own strategy
         _check_strategies(study)
         for name, settings in study.settings.families.items():
-            _check_metrics(f"{study.scale}.yaml: families.{name}.metrics", settings)
+            _check_metrics(
+                f"{scale_file(study.scale, study.folder)}: families.{name}.metrics", settings
+            )
 
 
-def _check_item(item: PaperItem, experiment: Experiment) -> None:
-    where, family = f"{sheet_file('paper_items')}: {item.item}", experiment.settings
+def _check_item(where: str, item: PaperItem, family: Family, scale: str) -> None:
     if item.metric not in family.metrics:
         raise InputError(
             where,
-            f"metric {item.metric} is not computed by family {item.family} at scale "
-            f"{experiment.scale}",
+            f"metric {item.metric} is not computed by family {item.family} at scale {scale}",
             f"choose from {', '.join(family.metrics)}, or add it to the family's metrics",
         )
     scored = budgets_up_to(family.sampling.num_samples)
@@ -92,7 +93,7 @@ def _check_item(item: PaperItem, experiment: Experiment) -> None:
         raise InputError(
             where,
             f"not all of the budgets {', '.join(map(str, within or item.budgets))} are computed by "
-            f"family {item.family} at scale {experiment.scale}",
+            f"family {item.family} at scale {scale}",
             f"choose from {', '.join(map(str, scored))}, or change the family's num_samples",
         )
 
@@ -106,7 +107,7 @@ def _check_strategies(study: Study) -> None:
             if row.weight_form != "-":
                 strategy.check_form(row.weight_form)
         except InputError as error:
-            where = f"{sheet_file('branches')}: {family} {branch}: {error.where}"
+            where = f"{sheet_file('branches', study.folder)}: {family} {branch}: {error.where}"
             raise InputError(where, error.problem, error.remedy) from None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from compute_aligned.config.deviations import deviations
 from compute_aligned.config.fingerprints import fingerprint
-from compute_aligned.config.reading import REPORTED, read_branches, sheet_file
+from compute_aligned.config.reading import CONFIG, REPORTED, read_branches, sheet_file
 from compute_aligned.config.sheets import WARMUP, ClaimRow, ContrastRow
 from compute_aligned.config.study import Study, read_study
 from compute_aligned.files.errors import InputError
@@ -31,7 +31,7 @@ class Claim:
 
 
 @functools.cache
-def read_claims() -> dict[str, Claim]:
+def read_claims(folder: Path = CONFIG) -> dict[str, Claim]:
     """All claims by their id, in the order of ``config/claims.tsv``.
 
     Raises:
@@ -39,8 +39,8 @@ def read_claims() -> dict[str, Claim]:
             a claim and its contrasts do not go together.
 
     """
-    titles = _titles()
-    contrasts = _contrasts(titles)
+    titles = _titles(sheet_file("claims", folder))
+    contrasts = _contrasts(titles, folder)
     claims = {}
     for claim, (where, row) in titles.items():
         rows = tuple(contrast for contrast in contrasts if contrast.claim == claim)
@@ -49,27 +49,23 @@ def read_claims() -> dict[str, Claim]:
             raise InputError(
                 where,
                 f"claim {claim} has contrasts in the roles: {', '.join(sorted(roles)) or 'none'}",
-                f"give it rows in {contrast_sheet()} with the role contrast, or else algebra",
+                f"give it rows in {contrast_sheet(folder)} with the role contrast, or else algebra",
             )
         claims[claim] = Claim(row, rows)
     return claims
 
 
-def _claim_sheet() -> Path:
-    return sheet_file("claims")
-
-
-def contrast_sheet() -> Path:
+def contrast_sheet(folder: Path) -> Path:
     """The file that holds what must hold for a claim."""
-    return sheet_file("claim_contrasts")
+    return sheet_file("claim_contrasts", folder)
 
 
-def _titles() -> dict[str, tuple[str, ClaimRow]]:
+def _titles(path: Path) -> dict[str, tuple[str, ClaimRow]]:
     """The rows of ``claims.tsv`` by their id, each with its place."""
     titles: dict[str, tuple[str, ClaimRow]] = {}
     reported = {family for family, _ in _reported_branches()}
-    for line, row in read_sheet(_claim_sheet(), ClaimRow):
-        where = f"{_claim_sheet()}:{line}"
+    for line, row in read_sheet(path, ClaimRow):
+        where = f"{path}:{line}"
         if row.claim in titles:
             raise InputError(where, f"claim {row.claim} is there twice", "rename one")
         for family in set(row.reported) - reported:
@@ -82,10 +78,9 @@ def _titles() -> dict[str, tuple[str, ClaimRow]]:
     return titles
 
 
-def _contrasts(claims: dict[str, tuple[str, ClaimRow]]) -> list[ContrastRow]:
+def _contrasts(claims: dict[str, tuple[str, ClaimRow]], folder: Path) -> list[ContrastRow]:
     """The rows of ``claim_contrasts.tsv``."""
-    path = contrast_sheet()
-    known = _known_branches()
+    path, known = contrast_sheet(folder), _known_branches(folder)
     rows: list[ContrastRow] = []
     for line, row in read_sheet(path, ContrastRow):
         where = f"{path}:{line}"
@@ -110,10 +105,10 @@ def _check_names(row: ContrastRow, known: dict[str, list[str]], where: str) -> N
             raise InputError(where, problem, f"choose one of: {', '.join(branches)}, warmup")
 
 
-def _known_branches() -> dict[str, list[str]]:
+def _known_branches(folder: Path) -> dict[str, list[str]]:
     """The branches of every family: ours, and those that only the paper has trained."""
     known: dict[str, list[str]] = {}
-    for family, branch in [*read_branches(), *_reported_branches()]:
+    for family, branch in [*read_branches(folder), *_reported_branches()]:
         branches = known.setdefault(family, [])
         if branch not in branches:
             branches.append(branch)
@@ -139,7 +134,8 @@ def runs_at(study: Study, row: ContrastRow) -> bool:
 
 def rows_at(study: Study) -> list[ContrastRow]:
     """The contrasts that a scale runs, of all claims."""
-    return [row for claim in read_claims().values() for row in claim.rows if runs_at(study, row)]
+    claims = read_claims(study.folder).values()
+    return [row for claim in claims for row in claim.rows if runs_at(study, row)]
 
 
 def families_at(study: Study) -> list[str]:
@@ -163,7 +159,8 @@ def families_by_sample(study: Study) -> list[str]:
 
 def claims_fingerprint(study: Study) -> str:
     """What the verdicts depend on, besides outcomes, scores and the paper's numbers."""
-    rows = [row for claim in read_claims().values() for row in (claim.row, *claim.rows)]
+    claims = read_claims(study.folder).values()
+    rows = [row for claim in claims for row in (claim.row, *claim.rows)]
     labels = [label for family in families_at(study) for label in study.labels(family).values()]
     otherwise = [repr(each) for each in deviations(study, read_study("paper"))]
     return fingerprint(*rows, *labels, *otherwise)

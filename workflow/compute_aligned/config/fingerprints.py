@@ -9,15 +9,23 @@ import json
 from pydantic import BaseModel
 
 from compute_aligned.config.scales import Run
-from compute_aligned.config.settings import Sft
+from compute_aligned.config.settings import Rl, Sft
 from compute_aligned.config.sheets import WARMUP
 from compute_aligned.config.study import Experiment, Study
+
+# a key that `rl` had, with the one value that was used: hashed still, so that nobody trains again
+GONE_FROM_RL = {"surrogate": "policy_gradient"}
 
 
 def fingerprint(*settings: BaseModel | str | int | None) -> str:
     """A short hash of settings: equal settings, equal hash."""
-    plain = [s.model_dump(mode="json") if isinstance(s, BaseModel) else s for s in settings]
+    plain = [_plain(s) if isinstance(s, BaseModel) else s for s in settings]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _plain(settings: BaseModel) -> dict:
+    content = settings.model_dump(mode="json")
+    return content | GONE_FROM_RL if isinstance(settings, Rl) else content
 
 
 def training_fingerprint(experiment: Experiment, model: str) -> str:

@@ -66,6 +66,11 @@ class Problems(Settings):
 # --- training -------------------------------------------------------------------------------
 
 
+def steps_per_epoch(num_examples: int, batch_size: int) -> int:
+    """Batches in an epoch, the last one possibly smaller."""
+    return -(-num_examples // batch_size)
+
+
 class Duration(Settings):
     """A training length, written ``480 steps`` or ``3 epochs``."""
 
@@ -199,7 +204,6 @@ class Rl(Settings):
     ]
     all_wrong_penalty: NotNegative = 0.0
     advantage_limit: Positive | None = None
-    surrogate: Literal["policy_gradient", "clipped_ratio"] = "policy_gradient"
     gradient_temperature: Literal["plain", "sampling"] = "plain"
     kl_weight: NotNegative
     learning_rate: Positive
@@ -218,6 +222,3 @@ class Rl(Settings):
                 f"{self.reward} there are none"
             )
         return self
-
-
-# --- a family, a scale, the run -------------------------------------------------------------

@@ -75,7 +75,14 @@ def _cell_of(words: str) -> WithJsonSchema:
 
 
 # names separated by blanks, or - for none
-Names = Annotated[tuple[Name, ...], Words, Distinct, DashIsNone, _cell_of("[a-z][a-z0-9_]*")]
+Names = Annotated[
+    tuple[Name, ...],
+    Field(min_length=1),
+    Words,
+    Distinct,
+    DashIsNone,
+    _cell_of("[a-z][a-z0-9_]*"),
+]
 
 
 class PaperItem(Settings):

@@ -1,6 +1,7 @@
 """Where raw problems come from: one class a kind of source, told apart by its key ``source``.
 
-:func:`compute_aligned.prepare.problems.raw_problems` reads them.
+:func:`compute_aligned.prepare.problems.raw_problems` reads them; ``config/README.md`` says how to
+add a kind.
 """
 
 from typing import Annotated, Any, Literal
@@ -20,13 +21,19 @@ from compute_aligned.config.fields import (
 RowKey = Literal["problem", "answer", "solution", "level"]
 
 
-class GeneratedSource(Settings):
+class Seeded(Settings):
+    """Problems that are made here, from a seed."""
+
+    source: str
+    seed: Seed = 42
+
+
+class GeneratedSource(Seeded):
     """Products ``aa*bb=`` of all unordered pairs of factors in ``low..high``, in a seeded order."""
 
     source: Literal["generated:products"]
     low: Count = 2
     high: Count = 99
-    seed: Seed = 42
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> "GeneratedSource":
@@ -45,7 +52,7 @@ class MultiplicationSource(Settings):
     digits: Annotated[int, Field(gt=0, le=6, strict=True)]
 
 
-class LeadingDigitsSource(Settings):
+class LeadingDigitsSource(Seeded):
     """The two leading digits of products: ``a b =`` of all unordered pairs of factors.
 
     Factors are 1 to ``high``; ``seed`` decides which of the two stands first.
@@ -53,7 +60,6 @@ class LeadingDigitsSource(Settings):
 
     source: Literal["generated:leading_digits"]
     high: Count = 99
-    seed: Seed = 42
 
 
 def _in_order(lengths: tuple[int, int]) -> tuple[int, int]:
@@ -65,17 +71,16 @@ def _in_order(lengths: tuple[int, int]) -> tuple[int, int]:
 Lengths = Annotated[tuple[Count, Count], AfterValidator(_in_order)]  # residues, shortest, longest
 
 
-class ProteinPairsSource(Settings):
+class ProteinPairsSource(Seeded):
     """Random proteins, each with one of the opposite hydrophobic share (PAPER section 4)."""
 
     source: Literal["generated:protein_pairs"]
     size: Count
-    seed: Seed = 42
     input_lengths: Lengths = (10, 19)
     output_lengths: Lengths = (10, 19)
 
 
-class ProteinSequencesSource(Settings):
+class ProteinSequencesSource(Seeded):
     """Proteins with natural amino-acid frequencies, to pretrain on: prompts are empty.
 
     Hydrophobic shares are normal, with mean ``share_mean`` and standard deviation ``share_sd``.
@@ -83,7 +88,6 @@ class ProteinSequencesSource(Settings):
 
     source: Literal["generated:protein_sequences"]
     size: Count
-    seed: Seed = 42
     lengths: Lengths
     share_mean: Probability = 0.40
     share_sd: NotNegative = 0.095

@@ -124,6 +124,7 @@ class Study:
         experiments: By family, in the file's order.
         rows: Of all branches of the sheet, those of families that the scale lacks too.
         items: All rows of ``config/paper_items.tsv`` by their names.
+        folder: The configuration that all of it is from.
 
     """
 
@@ -132,27 +133,29 @@ class Study:
     experiments: Mapping[str, Experiment]
     rows: Mapping[tuple[str, str], BranchRow]
     items: Mapping[str, PaperItem]
+    folder: Path = CONFIG
 
     def experiment(self, family: str) -> Experiment:
         """The experiment of a family; it is an error if the scale has none."""
         problem = f"there is no family {family!r} at this scale"
-        return chosen(self.experiments, family, scale_file(self.scale), problem)
+        return chosen(self.experiments, family, scale_file(self.scale, self.folder), problem)
 
     def source(self, name: str) -> Source:
         """One of the sources of raw problems; it is an error if there is none of that name."""
         problem = f"there is no source {name!r} at this scale"
-        return chosen(self.settings.sources, name, scale_file(self.scale), problem)
+        return chosen(self.settings.sources, name, scale_file(self.scale, self.folder), problem)
 
     def checkpoint(self, name: str) -> PretrainedModel:
         """One of the checkpoints that families start from, by its name as a file."""
         models = [family.model for family in self.settings.families.values()]
         known = {m.checkpoint: m for m in models if isinstance(m, PretrainedModel)}
         problem = f"no family starts from a checkpoint {name!r} at this scale"
-        return chosen(known, name, scale_file(self.scale), problem)
+        return chosen(known, name, scale_file(self.scale, self.folder), problem)
 
     def row(self, item: str) -> PaperItem:
         """The row of a table or figure; it is an error if there is none of that name."""
-        return chosen(self.items, item, sheet_file("paper_items"), f"there is no item {item!r}")
+        sheet = sheet_file("paper_items", self.folder)
+        return chosen(self.items, item, sheet, f"there is no item {item!r}")
 
     def item(self, name: str) -> Item:
         """A table or figure that is made from an experiment."""
@@ -204,7 +207,7 @@ def read_study(scale: str, folder: Path = CONFIG) -> Study:
         )
         for name, family in settings.families.items()
     }
-    return Study(scale, settings, experiments, rows, read_items(folder))
+    return Study(scale, settings, experiments, rows, read_items(folder), folder)
 
 
 def _branches(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compute_aligned.config.models import ScratchModel
 from compute_aligned.config.scales import Family
@@ -10,10 +10,10 @@ from compute_aligned.config.settings import Problems
 from compute_aligned.config.sources import HubSource, Source
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.records import Problem, read_problems
 from compute_aligned.models.size import checkpoint_folder
-from compute_aligned.prepare.problems import raw_problems
-from compute_aligned.prepare.splits import split_problems
+
+if TYPE_CHECKING:
+    from compute_aligned.files.records import Problem
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class SplitSizes:
 
 
 def split_sizes(
-    settings: Problems, source: Source, raw: list[Problem] | None, seed: int
+    settings: Problems, source: Source, raw: "list[Problem] | None", seed: int
 ) -> SplitSizes:
     """The sizes of a family's splits: as the settings say, or counted where they say ``all``.
 
@@ -63,12 +63,14 @@ def split_sizes(
 
 
 def _train(
-    settings: Problems, source: Source, raw: list[Problem] | None, seed: int
+    settings: Problems, source: Source, raw: "list[Problem] | None", seed: int
 ) -> tuple[int, bool]:
     """How many training problems, and whether that is exact."""
     if settings.train != "all":
         return settings.train, True
     if raw is not None:
+        from compute_aligned.prepare.splits import split_problems
+
         return len(split_problems(raw, settings, seed)["train"]), True
     if not isinstance(source, HubSource) or source.size is None:
         raise InputError(
@@ -104,7 +106,7 @@ class Texts:
     measured: bool
 
 
-def texts_of(family: Family, raw: list[Problem] | None, seed: int) -> Texts:
+def texts_of(family: Family, raw: "list[Problem] | None", seed: int) -> Texts:
     """The sizes of a family's training problems at one seed.
 
     Args:
@@ -116,21 +118,16 @@ def texts_of(family: Family, raw: list[Problem] | None, seed: int) -> Texts:
         InputError: The source has too few problems, or one has no token or no room in the model.
 
     """
-    from compute_aligned.train.sft import encode
-
-    tokenizer = _tokenizer(family)
+    tokenizer = None if raw is None else _tokenizer(family)
     if raw is None or tokenizer is None:
         longest, written = _longest(family), family.sampling.max_new_tokens
         return Texts(longest - written, written, longest * BYTES_PER_TOKEN, measured=False)
+    from compute_aligned.prepare.splits import split_problems
+    from compute_aligned.train.sft import encode_examples
+
     train = split_problems(raw, family.problems, seed)["train"]
     examined = train[:: -(-len(train) // EXAMINED)]
-    examples = encode(
-        tokenizer,
-        examined,
-        family.problems.target,
-        family.model.max_length,
-        family.model.chat_template,
-    )
+    examples = encode_examples(tokenizer, examined, family.problems.target, family.model)
     count = len(examined)
     return Texts(
         prompt=sum(len(prompt) for prompt, _ in examples) / count,
@@ -146,7 +143,7 @@ def _longest(family: Family) -> int:
     return min([family.model.max_length, *(limit for limit in limits if limit is not None)])
 
 
-def problems_at_hand(study: Study, source: str, root: Path) -> list[Problem] | None:
+def problems_at_hand(study: Study, source: str, root: Path) -> "list[Problem] | None":
     """A source's problems, generated or read; None if they are on the Hub and not yet fetched.
 
     Args:
@@ -158,6 +155,9 @@ def problems_at_hand(study: Study, source: str, root: Path) -> list[Problem] | N
         InputError: A local source cannot be read.
 
     """
+    from compute_aligned.files.records import read_problems
+    from compute_aligned.prepare.problems import raw_problems
+
     settings = study.source(source)
     if not isinstance(settings, HubSource):
         return raw_problems(settings)[0]

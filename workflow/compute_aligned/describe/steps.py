@@ -132,7 +132,7 @@ def _run(scale: str, seeds: list[int] | None, engine: str | None) -> Run:
 
 def reference(scale: Scale = "laptop") -> None:
     """Copy a finished run's verdicts, tables and figures to results/reference/, and quote them."""
-    from compute_aligned.describe.report import publish
+    from compute_aligned.describe.reference import publish
 
-    for path in publish(scale, ROOT):
+    for path in publish(read_study(scale), ROOT):
         typer.echo(path)

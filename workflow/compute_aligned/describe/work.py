@@ -5,11 +5,10 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from compute_aligned.config.scales import Family
-from compute_aligned.config.settings import Duration, Engine, Rl, Sft
+from compute_aligned.config.settings import Duration, Engine, Rl, Sft, steps_per_epoch
 from compute_aligned.describe.lengths import Texts
 from compute_aligned.models.size import BACKWARD_FLOPS, FORWARD_FLOPS, ModelSize
 from compute_aligned.sample.shards import WHOLE, Shard
-from compute_aligned.train.optimisation import steps_per_epoch
 
 Counts = TypeVar("Counts", bound=Any)  # a dataclass
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.scales import Family
@@ -27,9 +28,11 @@ from compute_aligned.describe.work import (
     sft_work,
     untrained_work,
 )
-from compute_aligned.files.records import Problem
 from compute_aligned.models.size import ModelSize, model_size, parameters
 from compute_aligned.sample.shards import WHOLE, Shard
+
+if TYPE_CHECKING:
+    from compute_aligned.files.records import Problem
 
 FETCHED_ITEM_SIZE = 2  # bytes of a parameter as checkpoints are given away: most, in 16 bits
 
@@ -43,7 +46,12 @@ class Plan:
 
 
 def plan(
-    study: Study, families: Sequence[str], seeds: Sequence[int], engine: Engine, root: Path
+    study: Study,
+    families: Sequence[str],
+    seeds: Sequence[int],
+    engine: Engine,
+    root: Path,
+    look: bool = True,
 ) -> Plan:
     """The jobs of :func:`jobs_of`, each with what it does.
 
@@ -53,6 +61,8 @@ def plan(
         seeds: As there.
         engine: What draws the evaluation samples.
         root: The repository, where problems of the Hub may have been fetched to.
+        look: Whether problems and checkpoints on this machine are looked at. Without, counts of
+            tokens are upper bounds, found in a moment and without any library of the jobs.
 
     Raises:
         InputError: There is no such family, or its problems or model are not to be had.
@@ -60,7 +70,11 @@ def plan(
     """
     jobs = jobs_of(study, families, seeds)
     shown = {job.family: study.experiment(job.family).settings for job in jobs if not job.shared}
-    raw = {job.name: problems_at_hand(study, job.name, root) for job in jobs if job.rule == "fetch"}
+    raw = {
+        job.name: problems_at_hand(study, job.name, root) if look else None
+        for job in jobs
+        if job.rule == "fetch"
+    }
     texts = {
         name: texts_of(family, raw[family.problems.source], (seeds or family.seeds)[0])
         for name, family in shown.items()
@@ -89,17 +103,17 @@ def plan(
         if job.shared:
             return Work(left_bytes=ITEM_FILES)
         experiment = study.experiment(job.family)
-        return _work(job, experiment, texts[job.family], sizes[job.family], engine)
+        return _work(job, experiment, texts[job.family], sizes[job.family], engine, look)
 
     return Plan([replace(job, work=work(job)) for job in jobs], list(_notes(shown, texts, sizes)))
 
 
 def _work(
-    job: Job, experiment: Experiment, texts: Texts, sizes: SplitSizes, engine: Engine
+    job: Job, experiment: Experiment, texts: Texts, sizes: SplitSizes, engine: Engine, look: bool
 ) -> Work:
     """What a job of a family does."""
     family = experiment.settings
-    model = model_size(family.model, experiment.dtype)
+    model = model_size(family.model, experiment.dtype, look)
     match job.rule:
         case "prepare":
             return Work(left_bytes=sizes.total * texts.record)
@@ -139,7 +153,7 @@ def _sampling(
 
 def _fetching(
     source: str,
-    problems: list[Problem] | None,
+    problems: "list[Problem] | None",
     families: dict[str, Family],
     texts: dict[str, Texts],
     sizes: dict[str, SplitSizes],

@@ -115,37 +115,6 @@ def policy_gradient_loss(log_probs: Tensor, weighted_advantages: Tensor) -> Tens
     return -(weighted_advantages.detach() * log_probs).mean()
 
 
-def clipped_ratio_loss(
-    token_log_probs: Tensor,
-    sampled_log_probs: Tensor,
-    weighted_advantages: Tensor,
-    mask: Tensor,
-    epsilon: float = 0.2,
-) -> Tensor:
-    """The clipped surrogate ``-min(r A w, clip(r, 1-eps, 1+eps) A w)``, a scalar (PAPER section 2).
-
-    The ratio r is a token's. Terms are summed over a completion's tokens and averaged over
-    sequences, without GRPO's division by the length: so at the sampling policy, where r = 1, value
-    differs from :func:`policy_gradient_loss` but the gradient is the same.
-
-    Args:
-        token_log_probs: Under the policy being trained, shape (B, T).
-        sampled_log_probs: Under the policy that sampled, shape (B, T); taken as constants.
-        weighted_advantages: A * w, shape (B,); taken as constants.
-        mask: Completion tokens, bool, shape (B, T).
-        epsilon: How far r may move from 1 before the gradient stops.
-
-    Raises:
-        ValueError: The (B, T) shapes differ.
-
-    """
-    _check_same_shape(token_log_probs, sampled_log_probs)
-    ratio = torch.exp(_completion_only(token_log_probs - sampled_log_probs.detach(), mask))
-    gain = weighted_advantages.detach().unsqueeze(1)
-    surrogate = torch.minimum(ratio * gain, ratio.clamp(1 - epsilon, 1 + epsilon) * gain)
-    return -_completion_only(surrogate, mask).sum(dim=1).mean()
-
-
 def kl_penalty(
     token_log_probs: Tensor,
     reference_log_probs: Tensor,

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,9 +10,6 @@ from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import read_text, validated
 
 CONFIG = "adapter_config.json"  # of an adapter, in its folder
-
-if TYPE_CHECKING:
-    pass
 
 
 class Adapter(BaseModel):

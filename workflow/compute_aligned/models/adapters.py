@@ -37,6 +37,7 @@ CHECKPOINTING = {"use_reentrant": False}
 
 # bitsandbytes says on import that it could download a faster kernel for this CPU
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
 # --- on disk ----------------------------------------------------------------------------------
 
 

@@ -37,9 +37,6 @@ class Record(BaseModel):
     revision: str
 
 
-# --- fetching -----------------------------------------------------------------------------------
-
-
 def converted(record: Path) -> Path:
     """The folder that the checkpoint of a package is converted to: beside its record."""
     return record.with_suffix("")

@@ -3,12 +3,17 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compute_aligned.config.models import Model, PretrainedModel
 from compute_aligned.config.settings import Device
 from compute_aligned.config.study import read_study
 from compute_aligned.files.errors import InputError
+from compute_aligned.files.locks import sole_maker
 from compute_aligned.models.size import ModelSize, model_size
+
+if TYPE_CHECKING:
+    import typer
 
 GIGABYTE = 10**9
 MEMORY_INFO = Path("/proc/meminfo")
@@ -117,6 +122,19 @@ class Ready:
 
     model: Model
     device: Device
+
+
+def open_job(context: "typer.Context", output: Path) -> None:
+    """Begin a verb that trains or samples: until its end nobody else makes its output.
+
+    Raises:
+        InputError: Another process makes it.
+
+    """
+    import torch
+
+    context.with_resource(sole_maker(output))
+    torch.set_num_threads(1)  # so that the bytes of a result repeat
 
 
 def ready(

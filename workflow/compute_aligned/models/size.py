@@ -60,12 +60,13 @@ class ModelSize:
         return self.parameters * (FORWARD_FLOPS * forward_tokens + backward * backward_tokens)
 
 
-def model_size(model: ScratchModel | PretrainedModel, dtype: str) -> ModelSize:
+def model_size(model: ScratchModel | PretrainedModel, dtype: str, look: bool = True) -> ModelSize:
     """The size of a model, and of what of it is trained.
 
     Args:
         model: Its settings.
         dtype: The scale's: what is sampled from, and what adapters are trained beside.
+        look: Whether the shape of a checkpoint on this machine is looked at, which takes seconds.
 
     Raises:
         InputError: It is a checkpoint of which nobody can say how large it is.
@@ -77,7 +78,7 @@ def model_size(model: ScratchModel | PretrainedModel, dtype: str) -> ModelSize:
     return ModelSize(
         parameters(model),
         item_size,
-        adapters=adapters(model),
+        adapters=adapters(model) if look else round(ADAPTER_SHARE * parameters(model)),
         frozen_item_size=item_size if model.quantization is None else NF4_ITEM_SIZE,
         recomputes=model.gradient_checkpointing,
     )

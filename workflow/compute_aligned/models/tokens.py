@@ -1,12 +1,46 @@
 """Text to token ids and back, the same in training, in rollouts and in both sampling engines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from compute_aligned.config.models import Model
 from compute_aligned.files.errors import InputError
+from compute_aligned.files.records import Problem
+
+Task = tuple[Problem, list[int]]  # a problem, and the token ids of its prompt
+
+
+def encode(
+    tokenizer: Any, problems: Sequence[Problem], room: Iterable[int], model: Model
+) -> list[Task]:
+    """The problems with the token ids of their prompts, each with room for its completion.
+
+    That is checked here, before hours are spent on the others.
+
+    Args:
+        tokenizer: The model's.
+        problems: What is trained on, or sampled.
+        room: Tokens of the longest completion of each.
+        model: Says how long a text may be, and whether prompts go through a chat template.
+
+    Raises:
+        InputError: A prompt is too long, or has no token for some of its text.
+
+    """
+    prompts = encode_prompts(tokenizer, [p.prompt for p in problems], model.chat_template)
+    tasks = list(zip(problems, prompts, strict=True))
+    for (problem, prompt), needed in zip(tasks, room, strict=False):
+        if len(prompt) + needed > model.max_length:
+            raise InputError(
+                f"problem {problem.id}",
+                f"prompt and completion take {len(prompt) + needed} tokens, "
+                f"the model {model.max_length}",
+                "raise model.max_length in the scale's file, or leave the problem out",
+            )
+    return tasks
 
 
 def encode_prompts(
@@ -49,21 +83,6 @@ def decode_completions(tokenizer: Any, completions: Sequence[Sequence[int]]) -> 
         for ids in set(map(tuple, completions))
     }
     return [text_of[tuple(ids)] for ids in completions]
-
-
-def check_length(where: str, num_tokens: int, max_length: int) -> None:
-    """Check that a prompt with its completion fits the model, before hours are spent on others.
-
-    Raises:
-        InputError: It is longer than ``max_length`` tokens.
-
-    """
-    if num_tokens > max_length:
-        raise InputError(
-            where,
-            f"prompt and completion take {num_tokens} tokens, the model {max_length}",
-            "raise model.max_length in the scale's file, or leave the problem out",
-        )
 
 
 def _in_chat(tokenizer: Any, prompt: str) -> list[int]:

@@ -213,8 +213,8 @@ def check(study: Study) -> None:
 
 def _agree(row: PaperItem, columns: str, is_dash: bool, wants_dash: bool) -> None:
     if is_dash != wants_dash:
-        wanted = "has to be -" if wants_dash else "must not be -"
-        problem = f"{columns} {wanted} with the form {row.form}"
+        goes = "goes with" if wants_dash else "does not go with"
+        problem = f"the form {row.form} {goes} - as {columns}"
         raise InputError(_where(row), problem, "compare the row with others of the form")
 
 

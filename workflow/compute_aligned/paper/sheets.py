@@ -156,15 +156,19 @@ def to_markdown(sheet: Sheet) -> str:
     """Title, caption, a table a grid, note."""
     parts = [f"# {escape_markdown(sheet.title)}", escape_markdown(sheet.caption)]
     for grid in sheet.grids:
-        table = pd.DataFrame([[e.markdown for e in row] for row in grid.rows]).to_markdown(
-            index=False,
-            headers=[entry.markdown for entry in grid.columns],
-            tablefmt="pipe",
-            disable_numparse=True,
-            colalign=grid.alignment("left", "right"),
-        )
-        parts += [f"## {escape_markdown(grid.heading)}", table]
+        parts += [f"## {escape_markdown(grid.heading)}", markdown_table(grid)]
     return "\n\n".join([*parts, escape_markdown(sheet.note)]) + "\n"
+
+
+def markdown_table(grid: Grid) -> str:
+    """The table of a grid, without its heading."""
+    return pd.DataFrame([[e.markdown for e in row] for row in grid.rows]).to_markdown(
+        index=False,
+        headers=[entry.markdown for entry in grid.columns],
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=grid.alignment("left", "right"),
+    )
 
 
 def escape_markdown(text: str) -> str:

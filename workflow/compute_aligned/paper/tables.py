@@ -38,9 +38,14 @@ def levels(item: Item, summary: pd.DataFrame, reported: pd.DataFrame) -> Rendere
         ValueError: The summary lacks a branch of the item.
 
     """
+    frame = beside_paper(item, summary, reported)
+    return rendered(frame, sheet(item, frame, reported))
+
+
+def sheet(item: Item, frame: pd.DataFrame, reported: pd.DataFrame) -> Sheet:
+    """What :func:`levels` writes, in no spelling yet, from the tidy values that it writes."""
     row, experiment = item.row, item.experiment
     of_paper = paper_values(item, reported).assign(metric=row.metric)
-    frame = beside_paper(item, summary, reported)
     metric = metric_of(row.metric)
     paper_model, paper_data = MEASURED_ON[metric.needs]
     voted = frame.loc[frame["metric"] == "plurality", "k"].unique()
@@ -67,14 +72,13 @@ def levels(item: Item, summary: pd.DataFrame, reported: pd.DataFrame) -> Rendere
         for heading, part, value in found
         if not part.empty
     ]
-    sheet = Sheet(
+    return Sheet(
         name=row.item,
         title=row.title,
         caption=caption(item, frame),
         grids=grids,
         note=_note(of_paper, grids) + "".join(f" {VOTE_OF_ALL.format(k)}" for k in voted),
     )
-    return rendered(frame, sheet)
 
 
 def caption(item: Item, frame: pd.DataFrame) -> str:

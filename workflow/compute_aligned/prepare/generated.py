@@ -1,21 +1,41 @@
-"""Problems that are made here: products, leading digits, proteins."""
+"""Problems that are made here: products, leading digits, proteins.
+
+A kind of source has a function, registered for its class with ``generate.register``.
+"""
 
 from collections.abc import Iterator
+from functools import singledispatch
 from itertools import combinations_with_replacement, product
 
-from compute_aligned.config.sources import ProteinPairsSource, ProteinSequencesSource
+from compute_aligned.config.sources import (
+    GeneratedSource,
+    LeadingDigitsSource,
+    MultiplicationSource,
+    Seeded,
+)
 from compute_aligned.files.records import Problem
-from compute_aligned.prepare.proteins import LengthRange, conditional_pairs, pretraining_sequences
+from compute_aligned.prepare import proteins
 from compute_aligned.prepare.splits import order_key
 
 
-def products(low: int, high: int, seed: int) -> Iterator[Problem]:
+@singledispatch
+def generate(source: Seeded | MultiplicationSource) -> Iterator[Problem]:
+    """The problems of a source, in the order that they are made."""
+    raise TypeError(f"no function makes the problems of a {type(source).__name__}")
+
+
+generate.register(proteins.pairs)
+generate.register(proteins.sequences)
+
+
+@generate.register
+def products(source: GeneratedSource) -> Iterator[Problem]:
     """One problem ``aa*bb=`` for every unordered pair of factors, which comes first being random.
 
     Factors are padded to the width of ``high``, so that every prompt has the same length.
     """
-    width = len(str(high))
-    for group, a, b in _factor_pairs(low, high, seed):
+    width = len(str(source.high))
+    for group, a, b in _factor_pairs(source.low, source.high, source.seed):
         yield Problem(
             id=f"products/{group}",
             group=group,
@@ -24,11 +44,13 @@ def products(low: int, high: int, seed: int) -> Iterator[Problem]:
         )
 
 
-def multiplications(digits: int) -> Iterator[Problem]:
+@generate.register
+def multiplications(source: MultiplicationSource) -> Iterator[Problem]:
     """One problem ``aaaa*b=`` for every a of ``digits`` digits and every b from 2 to 9.
 
     Answers have ``digits + 1`` digits throughout, so that every completion has the same length.
     """
+    digits = source.digits
     for a, b in product(range(10 ** (digits - 1), 10**digits), range(2, 10)):
         yield Problem(
             id=f"multiplication/{a}*{b}",
@@ -38,12 +60,13 @@ def multiplications(digits: int) -> Iterator[Problem]:
         )
 
 
-def leading_digits(high: int, seed: int) -> Iterator[Problem]:
+@generate.register
+def leading_digits(source: LeadingDigitsSource) -> Iterator[Problem]:
     """One problem ``a b =`` for every unordered pair of factors, which comes first being random.
 
     The answer is the two leading digits of the product, or the product where it has only one.
     """
-    for group, a, b in _factor_pairs(1, high, seed):
+    for group, a, b in _factor_pairs(1, source.high, source.seed):
         yield Problem(
             id=f"leading_digits/{group}",
             group=group,
@@ -58,30 +81,3 @@ def _factor_pairs(low: int, high: int, seed: int) -> Iterator[tuple[str, int, in
         name = "*".join(map(str, pair))
         a, b = pair if order_key(seed, name)[0] % 2 else pair[::-1]
         yield name, a, b
-
-
-def proteins(source: ProteinPairsSource | ProteinSequencesSource) -> Iterator[Problem]:
-    """Synthetic proteins as problems: the answer is the protein that the model learns to write."""
-    if isinstance(source, ProteinPairsSource):
-        examples = conditional_pairs(
-            source.size,
-            source.seed,
-            LengthRange(*source.input_lengths),
-            LengthRange(*source.output_lengths),
-        )
-    else:
-        examples = pretraining_sequences(
-            source.size,
-            source.seed,
-            LengthRange(*source.lengths),
-            source.share_mean,
-            source.share_sd,
-        )
-    for example in examples:
-        yield Problem(
-            id=example.id,
-            group=example.input_sequence or example.target,
-            prompt=example.prompt,
-            answer=example.target,
-            input_sequence=example.input_sequence or None,
-        )

@@ -7,30 +7,33 @@ a split depends on the seed and on the problems, never on the order in which a s
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import singledispatch
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from compute_aligned.config.sources import (
-    GeneratedSource,
     HubSource,
     JsonlSource,
-    LeadingDigitsSource,
     MultiplicationSource,
-    ProteinPairsSource,
-    ProteinSequencesSource,
     ReasoningGymSource,
     RowKey,
+    Seeded,
     Source,
 )
 from compute_aligned.files.errors import InputError, in_brief
 from compute_aligned.files.parsing import near, validated
 from compute_aligned.files.records import MEND_ROW, Problem, read_json_lines
-from compute_aligned.prepare.generated import leading_digits, multiplications, products, proteins
+from compute_aligned.prepare.generated import generate
+
+Raw = tuple[list[Problem], str]  # problems, and the revision that identifies what was read
 
 
-def raw_problems(source: Source, known_revision: str | None = None) -> tuple[list[Problem], str]:
+@singledispatch
+def raw_problems(source: Source | Seeded, known_revision: str | None = None) -> Raw:
     """Every problem of a source, and the revision that identifies what was read.
+
+    A kind of source has a function, registered for its class with ``raw_problems.register``.
 
     Args:
         source: Where problems come from.
@@ -41,23 +44,21 @@ def raw_problems(source: Source, known_revision: str | None = None) -> tuple[lis
         InputError: The source cannot be had, a row is broken, or the revision has moved.
 
     """
-    if isinstance(source, GeneratedSource):
-        problems = list(products(source.low, source.high, source.seed))
-        return problems, f"generated, seed {source.seed}"
-    if isinstance(source, MultiplicationSource):
-        return list(multiplications(source.digits)), f"generated, {source.digits} digits"
-    if isinstance(source, LeadingDigitsSource):
-        return list(leading_digits(source.high, source.seed)), f"generated, seed {source.seed}"
-    if isinstance(source, ProteinPairsSource | ProteinSequencesSource):
-        return list(proteins(source)), f"generated, seed {source.seed}"
-    if isinstance(source, ReasoningGymSource):
-        return _reasoning_gym(source)
-    if isinstance(source, JsonlSource):
-        return _json_lines(source)
-    return _hub(source, known_revision)
+    raise TypeError(f"no function reads the problems of a {type(source).__name__}")
 
 
-def _reasoning_gym(source: ReasoningGymSource) -> tuple[list[Problem], str]:
+@raw_problems.register
+def _seeded(source: Seeded, known_revision: str | None = None) -> Raw:
+    return list(generate(source)), f"generated, seed {source.seed}"
+
+
+@raw_problems.register
+def _seedless(source: MultiplicationSource, known_revision: str | None = None) -> Raw:
+    return list(generate(source)), f"generated, {source.digits} digits"
+
+
+@raw_problems.register
+def _reasoning_gym(source: ReasoningGymSource, known_revision: str | None = None) -> Raw:
     try:
         import reasoning_gym
         from reasoning_gym.factory import DATASETS
@@ -96,14 +97,16 @@ def _reasoning_gym(source: ReasoningGymSource) -> tuple[list[Problem], str]:
     return _problems(rows, {}), f"reasoning-gym {version}, seed {source.seed}"
 
 
-def _json_lines(source: JsonlSource) -> tuple[list[Problem], str]:
+@raw_problems.register
+def _json_lines(source: JsonlSource, known_revision: str | None = None) -> Raw:
     path = Path(source.source.removeprefix("jsonl:"))
     problems = _problems(read_json_lines(path), source.fields)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return problems, f"sha256 {digest}"
 
 
-def _hub(source: HubSource, known_revision: str | None) -> tuple[list[Problem], str]:
+@raw_problems.register
+def _hub(source: HubSource, known_revision: str | None = None) -> Raw:
     """A data set of the Hub; its revision is ``name@commit``, the commit as the cache has it."""
     from datasets import load_dataset
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from compute_aligned.config.options import Device, Family, Fetched, Problems, Sc
 from compute_aligned.config.study import read_study
 from compute_aligned.files import provenance, records, streams, writing
 from compute_aligned.files.errors import InputError
-from compute_aligned.models.ready import ready
+from compute_aligned.models.ready import open_job, ready
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,15 +43,12 @@ def sample(
     Where the family's sampling has shards, each draws its share, and without --shard they are only
     put together.
     """
-    import torch
-
-    from compute_aligned.files.locks import sole_maker
     from compute_aligned.models import adapter_files, loading
+    from compute_aligned.models.tokens import encode
     from compute_aligned.sample import store as sampling
     from compute_aligned.sample.engines import ENGINES
 
-    context.with_resource(sole_maker(out))
-    torch.set_num_threads(1)  # so that the bytes of a result repeat
+    open_job(context, out)
     experiment = read_study(scale).experiment(family)
     settings, dtype = experiment.settings, experiment.dtype
     if engine not in ENGINES:
@@ -68,6 +66,8 @@ def sample(
         for folder in folders.values():
             adapter_files.check_base(folder, at.model)
     tokenizer = loading.load_tokenizer(next(iter(folders.values())))
+    room = repeat(settings.sampling.max_new_tokens)
+    tasks = encode(tokenizer, records.read_problems(problems), room, at.model)
 
     def start(folder: Path) -> sampling.Engine:
         if gathers:
@@ -83,13 +83,7 @@ def sample(
     drawn = sampling.sample_family(
         start,
         folders,
-        sampling.encode(
-            tokenizer,
-            records.each_problem(problems),
-            settings.sampling.max_new_tokens,
-            at.model.max_length,
-            at.model.chat_template,
-        ),
+        {problem.id: prompt for problem, prompt in tasks},
         settings.sampling,
         seed,
         store=store or out.with_suffix(".store"),

@@ -11,10 +11,10 @@ import hashlib
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -22,11 +22,10 @@ from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.settings import Sampling
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.progress import notice, track
-from compute_aligned.files.records import SAMPLES, Problem, read_table, write_table
+from compute_aligned.files.records import SAMPLES, read_table, write_table
 from compute_aligned.method.seeds import problem_seed
 from compute_aligned.models import adapter_files
 from compute_aligned.models.loading import base_of
-from compute_aligned.models.tokens import check_length, encode_prompts
 from compute_aligned.sample.shards import WHOLE, Shard
 
 Prompts = dict[str, list[int]]  # problem id to the token ids of its prompt
@@ -64,34 +63,6 @@ class Engine(Protocol):
 
     def sample(self, requests: list[Request]) -> list[list[Completion]]:
         """Draw every request's completions, in order; a request's draws depend on it alone."""
-
-
-def encode(
-    tokenizer: Any,
-    problems: Iterable[Problem],
-    max_new_tokens: int,
-    max_length: int,
-    chat_template: bool,
-) -> Prompts:
-    """The prompts of problems, each with room for a whole completion.
-
-    Args:
-        tokenizer: The models'.
-        problems: The test problems.
-        max_new_tokens: Tokens of the longest completion.
-        max_length: Tokens that prompt and completion may take together.
-        chat_template: Whether prompts go through the tokenizer's chat template.
-
-    Raises:
-        InputError: A prompt is too long, or has no token for some of its text.
-
-    """
-    texts = {problem.id: problem.prompt for problem in problems}
-    encoded = encode_prompts(tokenizer, list(texts.values()), chat_template)
-    prompts = dict(zip(texts, encoded, strict=True))
-    for problem, prompt in prompts.items():
-        check_length(f"problem {problem}", len(prompt) + max_new_tokens, max_length)
-    return prompts
 
 
 def sample_family(

@@ -19,11 +19,9 @@ from compute_aligned.method.policy import group_advantages, penalise_all_wrong
 from compute_aligned.method.strategies import Strategy, UpdateForm
 from compute_aligned.method.update_weights import SUCCESS_ESTIMATES, RolloutGroups
 from compute_aligned.models.rollouts import Rollouts, draw, rollout_noise
-from compute_aligned.models.tokens import check_length, decode_completions, encode_prompts
+from compute_aligned.models.tokens import Task, decode_completions
 from compute_aligned.score.tasks import TASKS, Grades
 from compute_aligned.train.optimisation import quantiles
-
-Task = tuple[Problem, list[int]]  # a problem, and the token ids of its prompt
 
 
 @dataclass(frozen=True)
@@ -42,26 +40,6 @@ class Objective:
     form: UpdateForm
     settings: Rl
     grader: str
-
-
-def encode(
-    tokenizer: Any,
-    problems: Sequence[Problem],
-    max_new_tokens: int,
-    max_length: int,
-    chat_template: bool,
-) -> list[Task]:
-    """The problems with the token ids of their prompts, each with room for a whole completion.
-
-    Raises:
-        InputError: A prompt is too long, or has no token for some of its text.
-
-    """
-    prompts = encode_prompts(tokenizer, [p.prompt for p in problems], chat_template)
-    tasks = list(zip(problems, prompts, strict=True))
-    for problem, prompt in tasks:
-        check_length(f"problem {problem.id}", len(prompt) + max_new_tokens, max_length)
-    return tasks
 
 
 # --- rollouts and rewards ---------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from compute_aligned.config.settings import Rl, Sft
+from compute_aligned.config.settings import Rl, Sft, steps_per_epoch
 from compute_aligned.files.progress import notice
 from compute_aligned.files.writing import replacing
 
@@ -18,11 +18,6 @@ Item = TypeVar("Item")
 # Keeps dropout apart from the orders of the data and the other noise of the same run seed.
 DROPOUT_STREAM = 3
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-
-
-def steps_per_epoch(num_examples: int, batch_size: int) -> int:
-    """Batches in an epoch, the last one possibly smaller."""
-    return -(-num_examples // batch_size)
 
 
 def batch_indices(step: int, num_examples: int, batch_size: int, seed: int) -> list[int]:

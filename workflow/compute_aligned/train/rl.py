@@ -20,20 +20,14 @@ from torch import Tensor
 from compute_aligned.config.settings import Rl
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.progress import track
-from compute_aligned.method.policy import (
-    clipped_ratio_loss,
-    kl_penalty,
-    policy_gradient_loss,
-    sequence_log_prob,
-)
+from compute_aligned.method.policy import kl_penalty, policy_gradient_loss, sequence_log_prob
 from compute_aligned.method.update_weights import RewardHistory
 from compute_aligned.models.adapters import recomputing
 from compute_aligned.models.log_probs import pays_to_share_prompts, token_log_probs
-from compute_aligned.models.tokens import Batch, collate
+from compute_aligned.models.tokens import Batch, Task, collate
 from compute_aligned.train.experience import (
     Objective,
     Row,
-    Task,
     collect,
     distinct_rows,
     record,
@@ -160,8 +154,8 @@ def accumulate_gradient(policy: Policy, rows: list[Row], settings: Rl) -> dict:
     """Add the gradient of the batch's loss to the model's parameters.
 
     Returns:
-        ``loss``, the surrogate and the weighted KL penalty together, and ``kl``, the penalty alone;
-        None where it has no weight, since nobody then asks the reference.
+        ``loss``, with the weighted KL penalty, and ``kl``, the penalty alone; None where it has no
+        weight, since nobody then asks the reference.
 
     """
     num_rollouts = sum(row.count for row in rows)
@@ -170,9 +164,9 @@ def accumulate_gradient(policy: Policy, rows: list[Row], settings: Rl) -> dict:
     size = settings.micro_batch_size
     for part in of_like_length(rows, size, lambda r: len(r.prompt) + len(r.completion)):
         tensors = RowTensors.of(part, policy.tokenizer.pad_token_id, policy.model.device)
-        surrogate, penalty = part_losses(policy, tensors, settings)
+        mean_loss, penalty = part_losses(policy, tensors, settings)
         share_of_tokens = tensors.num_tokens / num_tokens
-        part_loss = surrogate * (len(part) / num_rollouts)
+        part_loss = mean_loss * (len(part) / num_rollouts)
         if penalty is not None:
             part_loss = part_loss + settings.kl_weight * share_of_tokens * penalty
             kl += share_of_tokens * penalty.item()
@@ -210,7 +204,7 @@ class RowTensors:
 
 
 def part_losses(policy: Policy, rows: RowTensors, settings: Rl) -> tuple[Tensor, Tensor | None]:
-    """The surrogate loss, a mean over rows, and the KL penalty, a mean over rollouts' tokens.
+    """The policy-gradient loss, a mean over rows, and the KL penalty, one over rollouts' tokens.
 
     The penalty is None where it has no weight. Policy and reference are taken at one temperature:
     at the rollouts' own, the penalty estimates the KL divergence of what is sampled from.
@@ -220,13 +214,9 @@ def part_losses(policy: Policy, rows: RowTensors, settings: Rl) -> tuple[Tensor,
     with recomputing(policy.model):
         shares = pays_to_share_prompts(policy.model, rows.tokens)
         log_probs = token_log_probs(policy.model, rows.tokens, temperature, shares)
-    if settings.surrogate == "policy_gradient":
-        surrogate = policy_gradient_loss(sequence_log_prob(log_probs, rows.mask), rows.gains)
-    else:
-        # one optimiser step a batch: the policy that sampled is the present one, all ratios are 1
-        surrogate = clipped_ratio_loss(log_probs, log_probs.detach(), rows.gains, rows.mask)
+    loss = policy_gradient_loss(sequence_log_prob(log_probs, rows.mask), rows.gains)
     if not settings.kl_weight:
-        return surrogate, None
+        return loss, None
     with torch.no_grad():
         reference = token_log_probs(policy.reference, rows.tokens, temperature, shares)
-    return surrogate, kl_penalty(log_probs, reference, rows.mask, rows.counts)
+    return loss, kl_penalty(log_probs, reference, rows.mask, rows.counts)

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from compute_aligned.config.settings import Sft
+from compute_aligned.config.models import Model
+from compute_aligned.config.settings import Sft, steps_per_epoch
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.progress import notice, track
 from compute_aligned.files.records import Problem
 from compute_aligned.method.strategies import Strategy
-from compute_aligned.models.tokens import check_length, encode_completions, encode_prompts
+from compute_aligned.models.tokens import encode, encode_completions
 from compute_aligned.train.losses import (
     Example,
     example_losses,
@@ -36,14 +37,13 @@ from compute_aligned.train.optimisation import (
     restore_checkpoint,
     save_checkpoint,
     seed_dropout,
-    steps_per_epoch,
 )
 
 RECENT = 20  # batches over which the stopping criterion averages p
 
 
-def encode(
-    tokenizer: Any, problems: Sequence[Problem], target: str, max_length: int, chat_template: bool
+def encode_examples(
+    tokenizer: Any, problems: Sequence[Problem], target: str, model: Model
 ) -> list[Example]:
     """The token ids of problems and of what the model is trained to write.
 
@@ -51,18 +51,15 @@ def encode(
         tokenizer: The model's.
         problems: The training problems.
         target: ``answer`` or ``solution``.
-        max_length: Tokens that prompt and completion may take together.
-        chat_template: Whether prompts go through the tokenizer's chat template.
+        model: See :func:`compute_aligned.models.tokens.encode`.
 
     Raises:
         InputError: A problem is too long, has no such target, or no token for some of its text.
 
     """
-    prompts = encode_prompts(tokenizer, [p.prompt for p in problems], chat_template)
     completions = encode_completions(tokenizer, [p.target(target) for p in problems])
-    for problem, prompt, completion in zip(problems, prompts, completions, strict=True):
-        check_length(f"problem {problem.id}", len(prompt) + len(completion), max_length)
-    return list(zip(prompts, completions, strict=True))
+    tasks = encode(tokenizer, problems, map(len, completions), model)
+    return [(prompt, c) for (_, prompt), c in zip(tasks, completions, strict=True)]
 
 
 def no_longer_than(longest: int | None, examples: Sequence[Example]) -> list[Example]:

@@ -1,19 +1,22 @@
 """The steps of the rules that train: ``train_sft`` and ``train_rl``, a model each."""
 
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from compute_aligned.config.fingerprints import training_fingerprint
-from compute_aligned.config.models import Model, PretrainedModel
+from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.options import Device, Family, Fetched, Problems, Scale, Seed
 from compute_aligned.config.settings import Rl
 from compute_aligned.config.sheets import WARMUP
 from compute_aligned.config.study import Experiment, read_study
 from compute_aligned.files import provenance, records, writing
 from compute_aligned.files.errors import InputError
-from compute_aligned.models.ready import Ready, ready
+from compute_aligned.models.ready import Ready, open_job, ready
 from compute_aligned.models.size import ModelSize
 
 
@@ -31,62 +34,38 @@ def train_sft(
     device: Device = None,
 ) -> None:
     """Train a family's warm-up, or a branch from its start, by supervised fine-tuning."""
-    import torch
-
-    from compute_aligned.files.locks import sole_maker
     from compute_aligned.method.strategy_text import parse_strategy
-    from compute_aligned.models import loading
     from compute_aligned.train import sft
 
-    context.with_resource(sole_maker(model))
-    torch.set_num_threads(1)  # so that the bytes of a result repeat
+    open_job(context, model)
     experiment = read_study(scale).experiment(family)
-    settings = experiment.settings
-    dtype = getattr(torch, experiment.dtype)
-    at = ready(scale, family, device, fetched, ModelSize.training_bytes)
-    weights = loading.weights_dtype(at.model, dtype)
-    warming = branch == WARMUP
-    strategy = parse_strategy(
-        "SingleSample()" if warming else experiment.branch(branch).row.strategy
-    )
-    if start is None:
-        network, tokenizer = loading.build(at.model, seed, weights, at.device)
-    else:
-        network, tokenizer = loading.load(start, weights, at.model, at.device)
-    checkpoint = _checkpoint_of(model)
+    settings, warming = experiment.settings, branch == WARMUP
     schedule = settings.warmup if warming else experiment.branch(branch).training
     if isinstance(schedule, Rl):
         raise InputError(f"{family} {branch}", "this branch is trained by RL", "use train-rl")
-    description = f"{family} {branch} seed {seed}"
-    if schedule is None:
-        progress = sft.Progress()  # the checkpoint as it is takes the warm-up's place
-    else:
-        examples = sft.encode(
-            tokenizer,
-            records.read_problems(problems),
-            settings.problems.target,
-            at.model.max_length,
-            at.model.chat_template,
+    strategy = parse_strategy(
+        "SingleSample()" if warming else experiment.branch(branch).row.strategy
+    )
+    at = ready(scale, family, device, fetched, ModelSize.training_bytes)
+    training = _Training.of(experiment, at, model, start, seed)
+    progress = sft.Progress()
+    if schedule is not None:  # else the checkpoint as it is takes the warm-up's place
+        examples = sft.encode_examples(
+            training.tokenizer, records.read_problems(problems), settings.problems.target, at.model
         )
-        with loading.passes_in(dtype, at.device):
+        with training.passes():
             progress = sft.train(
-                network,
+                training.network,
                 sft.no_longer_than(schedule.longest, examples),
                 strategy,
                 schedule,
                 seed,
-                tokenizer.pad_token_id,
-                checkpoint,
-                description,
+                training.tokenizer.pad_token_id,
+                training.checkpoint,
+                f"{family} {branch} seed {seed}",
             )
     records.write_table(steps, progress.steps, records.STEPS)
-    _publish_model(
-        network,
-        tokenizer,
-        model,
-        checkpoint,
-        at,
-        experiment,
+    training.publish(
         branch,
         seed=seed,
         strategy=repr(strategy),
@@ -111,55 +90,36 @@ def train_rl(
     device: Device = None,
 ) -> None:
     """Train a branch from its start, the warm-up or another branch, by reinforcement learning."""
-    import torch
-
-    from compute_aligned.files.locks import sole_maker
     from compute_aligned.method.strategy_text import parse_strategy
     from compute_aligned.models import loading
-    from compute_aligned.train import experience, rl
+    from compute_aligned.models.tokens import encode
+    from compute_aligned.train.experience import Objective
+    from compute_aligned.train.rl import Policy, train
 
-    context.with_resource(sole_maker(model))
-    torch.set_num_threads(1)  # so that the bytes of a result repeat
+    open_job(context, model)
     experiment = read_study(scale).experiment(family)
-    row, training = experiment.branch(branch).row, experiment.branch(branch).training
-    if not isinstance(training, Rl) or row.weight_form == "-":
+    row, how = experiment.branch(branch).row, experiment.branch(branch).training
+    if not isinstance(how, Rl) or row.weight_form == "-":
         raise InputError(f"{family} {branch}", "this branch is fine-tuned", "use train-sft")
-    dtype = getattr(torch, experiment.dtype)
-    references = 1 if training.kl_weight else 0
-    at = ready(scale, family, device, fetched, lambda size: size.training_bytes(references))
-    weights = loading.weights_dtype(at.model, dtype)
-    network, tokenizer = loading.load(start, weights, at.model, at.device)
-    reference = loading.reference(network, start) if training.kl_weight else None
-    tasks = experience.encode(
-        tokenizer,
-        records.read_problems(problems),
-        training.rollout.max_new_tokens,
-        at.model.max_length,
-        at.model.chat_template,
-    )
     strategy = parse_strategy(row.strategy)
     strategy.check_form(row.weight_form)
-    objective = experience.Objective(
-        strategy, row.weight_form, training, experiment.settings.grader
-    )
-    checkpoint = _checkpoint_of(model)
-    with loading.passes_in(dtype, at.device):
-        progress = rl.train(
-            rl.Policy(network, tokenizer, reference),
+    references = 1 if how.kl_weight else 0
+    at = ready(scale, family, device, fetched, lambda size: size.training_bytes(references))
+    training = _Training.of(experiment, at, model, start, seed)
+    reference = loading.reference(training.network, start) if references else None
+    room = repeat(how.rollout.max_new_tokens)
+    tasks = encode(training.tokenizer, records.read_problems(problems), room, at.model)
+    with training.passes():
+        progress = train(
+            Policy(training.network, training.tokenizer, reference),
             tasks,
-            objective,
+            Objective(strategy, row.weight_form, how, experiment.settings.grader),
             seed,
-            checkpoint,
-            description=f"{family} {branch} seed {seed}",
+            training.checkpoint,
+            f"{family} {branch} seed {seed}",
         )
     records.write_table(steps, progress.steps, records.RL_STEPS)
-    _publish_model(
-        network,
-        tokenizer,
-        model,
-        checkpoint,
-        at,
-        experiment,
+    training.publish(
         branch,
         seed=seed,
         strategy=repr(strategy),
@@ -169,44 +129,65 @@ def train_rl(
     )
 
 
-def _origin(model: Model) -> dict[str, str | None]:
-    """The checkpoint that a model was trained from, for its provenance; nothing of other models."""
-    if not isinstance(model, PretrainedModel):
-        return {}
-    return {"pretrained": model.pretrained, "revision": model.revision}
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """What is trained, and where it goes."""
 
+    experiment: Experiment
+    at: Ready
+    model: Path
+    network: Any
+    tokenizer: Any
 
-def _checkpoint_of(model: Path) -> Path:
-    """Where a model's training keeps its progress: beside it, outside the declared outputs."""
-    return model.with_name(f".{model.name}.checkpoint.pt")
+    @classmethod
+    def of(
+        cls, experiment: Experiment, at: Ready, model: Path, start: Path | None, seed: int
+    ) -> "_Training":
+        """The network of a start, or, where there is none, of the family's settings and a seed."""
+        import torch
 
+        from compute_aligned.models import loading
 
-def _publish_model(
-    network: Any,
-    tokenizer: Any,
-    model: Path,
-    checkpoint: Path,
-    at: Ready,
-    experiment: Experiment,
-    branch: str,
-    **facts: Any,
-) -> None:
-    """Save a trained model with its provenance, and drop the checkpoint it no longer needs."""
-    from compute_aligned.models import loading
+        weights = loading.weights_dtype(at.model, getattr(torch, experiment.dtype))
+        if start is None:
+            found = loading.build(at.model, seed, weights, at.device)
+        else:
+            found = loading.load(start, weights, at.model, at.device)
+        return cls(experiment, at, model, *found)
 
-    with writing.replacing(model) as folder:
-        loading.save(network, tokenizer, folder)
-    checkpoint.unlink(missing_ok=True)
-    trained, parameters = loading.count_parameters(network)
-    provenance.record(
-        model,
-        scale=experiment.scale,
-        family=experiment.family,
-        branch=branch,
-        config_hash=training_fingerprint(experiment, branch),
-        device=at.device,
-        **_origin(at.model),
-        parameters=parameters,
-        trained_parameters=None if trained == parameters else trained,
-        **facts,
-    )
+    @property
+    def checkpoint(self) -> Path:
+        """Where its progress is kept: beside the model, outside the declared outputs."""
+        return self.model.with_name(f".{self.model.name}.checkpoint.pt")
+
+    def passes(self) -> AbstractContextManager:
+        """Where its passes multiply in the scale's dtype."""
+        import torch
+
+        from compute_aligned.models import loading
+
+        return loading.passes_in(getattr(torch, self.experiment.dtype), self.at.device)
+
+    def publish(self, branch: str, **facts: Any) -> None:
+        """Save the model with its provenance, and drop the checkpoint it no longer needs."""
+        from compute_aligned.models import loading
+
+        with writing.replacing(self.model) as folder:
+            loading.save(self.network, self.tokenizer, folder)
+        self.checkpoint.unlink(missing_ok=True)
+        trained, parameters = loading.count_parameters(self.network)
+        origin, settings = {}, self.at.model
+        if isinstance(settings, PretrainedModel):
+            origin = {"pretrained": settings.pretrained, "revision": settings.revision}
+        provenance.record(
+            self.model,
+            scale=self.experiment.scale,
+            family=self.experiment.family,
+            branch=branch,
+            config_hash=training_fingerprint(self.experiment, branch),
+            device=self.at.device,
+            **origin,
+            parameters=parameters,
+            trained_parameters=None if trained == parameters else trained,
+            **facts,
+        )

@@ -1,0 +1,131 @@
+"""The committed reference run: what ``make reference`` keeps of a finished one, and quotes."""
+
+import shutil
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from compute_aligned.config.study import Study
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.writing import write_text
+from compute_aligned.paper import tables
+from compute_aligned.paper.reported import read_reported
+from compute_aligned.paper.sheets import MISSING, escape_markdown, markdown_table
+
+START, END = "<!-- reference run: start -->", "<!-- reference run: end -->"
+QUOTED_SCALE = "laptop"  # the run that the README shows
+QUOTED = "table2"  # the table whose gains it shows
+KINDS = (".md", ".png", ".csv", ".tex", ".pdf")
+
+
+def publish(study: Study, root: Path) -> list[Path]:
+    """Copy a run's verdicts, tables and figures to ``results/reference/{scale}/``.
+
+    What the run has not made is left out. Those of the laptop scale are quoted by the README.
+
+    Args:
+        study: A scale that has been run.
+        root: The repository.
+
+    Returns:
+        The files written, relative to ``root``.
+
+    Raises:
+        InputError: The table that the README quotes is missing, or the README has no place for it.
+
+    """
+    run, target = (root / "results" / part / study.scale for part in (".", "reference"))
+    if not (run / "tables" / f"{QUOTED}.csv").exists():
+        raise InputError(
+            run / "tables" / f"{QUOTED}.csv",
+            f"the run at scale {study.scale} has not made it yet",
+            f"snakemake --cores all --config scale={study.scale}",
+        )
+    shutil.rmtree(target, ignore_errors=True)
+    items = {"claims", "verdicts", *study.shown("table"), *study.shown("figure")}
+    sources = {"tables": run / "tables", "figures": root / "paper_figures" / study.scale, ".": run}
+    written = []
+    for folder, source in sources.items():
+        (target / folder).mkdir(parents=True, exist_ok=True)
+        for file in sorted(source.glob("*.*")):
+            if file.name.partition(".")[0] in items and file.suffix in (*KINDS, ".json"):
+                written.append(Path(shutil.copy(file, target / folder)))
+    written.append(target / "README.md")
+    write_text(written[-1], contents(study, target))
+    if study.scale == QUOTED_SCALE:
+        readme = root / "README.md"
+        write_text(readme, quoted(readme.read_text(encoding="utf-8"), section(study, target)))
+    return [path.relative_to(root) for path in written]
+
+
+def contents(study: Study, reference: Path) -> str:
+    """A page that names every table and figure of a reference run, its title and its files."""
+    lines = [
+        f"# Reference run, scale {study.scale}",
+        "",
+        f"What `make reference SCALE={study.scale}` kept of a finished run. Beside each file, its",
+        "`*.provenance.json` says which settings, seed, code, packages and machine it came from.",
+        "",
+        "| item | shows | files |",
+        "| --- | --- | --- |",
+    ]
+    titles = {name: row.title for name, row in study.items.items()}
+    for name, title in {
+        "claims": "Verdicts on the paper's claims",
+        "verdicts": "The same, a row a claim",
+        **titles,
+    }.items():
+        found = [
+            path.relative_to(reference).as_posix()
+            for folder in (".", "tables", "figures")
+            for kind in KINDS
+            if (path := reference / folder / f"{name}{kind}").exists()
+        ]
+        if found:
+            others = " ".join(f"[{path.split('.')[-1]}]({path})" for path in found[1:])
+            lines.append(f"| [{name}]({found[0]}) | {title} | {others} |")
+    return "\n".join(lines) + "\n"
+
+
+# --- what the README quotes ------------------------------------------------------------------
+
+
+def quoted(readme: str, text: str) -> str:
+    """The README with another text between its markers."""
+    before, _, rest = readme.partition(START)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise InputError("README.md", f"the markers {START} and {END} are gone", "put them back")
+    return f"{before}{START}\n\n{text}\n\n{END}{after}"
+
+
+def section(study: Study, reference: Path) -> str:
+    """The verdicts of a reference run, if it has any, and the gains of one of its tables."""
+    parts, verdicts = [], reference / "verdicts.csv"
+    if verdicts.exists():
+        rows = pd.read_csv(verdicts, dtype=str, keep_default_na=False).to_dict("records")
+        # in the run's own words: its verdicts follow the rule that it had
+        title, caption, *_ = (reference / "claims.md").read_text(encoding="utf-8").split("\n\n")
+        parts = [
+            f"**{title.removeprefix('# ')}.** {caption}",
+            pd.DataFrame(map(_verdict, rows)).to_markdown(index=False),
+        ]
+    frame = pd.read_csv(reference / "tables" / f"{QUOTED}.csv")
+    table = tables.sheet(study.item(QUOTED), frame, read_reported())
+    gains = table.grids[1]
+    parts += [f"**{gains.heading}.** {table.caption}", markdown_table(gains)]
+    return "\n\n".join(parts)
+
+
+def _verdict(row: Mapping[Hashable, str]) -> dict[str, str]:
+    """A row of ``verdicts.csv`` as the README shows it."""
+    headline, *support = row["verdict"].split("; ")
+    columns = {"hangs_on": "Hangs on", "effect": "Effect", "paper": "The paper's"}
+    return {
+        "Claim": escape_markdown(f"{row['claim']}. {row['statement']}"),
+        "Verdict": "<br>".join([f"**{headline}**", *map(escape_markdown, support)]),
+    } | {
+        shown: "<br>".join(map(escape_markdown, row[name].split("; "))) or MISSING
+        for name, shown in columns.items()
+    }
