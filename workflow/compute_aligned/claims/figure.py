@@ -19,7 +19,7 @@ from compute_aligned.method.verdicts import Verdict
 from compute_aligned.paper import style
 
 COLUMN = 7.0  # inches; there are two of them side by side
-LABELS, VERDICTS = 3.2, 0.85  # inches left and right of a panel
+LABELS, VERDICTS = 3.2, 0.95  # inches left and right of a panel
 ROW = 0.135
 PANEL_HEAD, PANEL_FOOT = 0.2, 0.42
 TOP, BOTTOM = 0.35, 0.4

@@ -204,7 +204,7 @@ def _seeds(
 ) -> int | None:
     if judgement.verdict != Verdict.NOT_SHOWN:
         return None
-    return seeds_to_decide(effects[row], row.band)
+    return seeds_to_decide(effects[row], row.band, row.direction == "equal")
 
 
 def _untestable(study: Study, claim: Claim) -> str | None:

@@ -212,14 +212,17 @@ def _freedom(ratio: float) -> float:
 MOST_SEEDS = 200
 
 
-def seeds_to_decide(effect: Confidence, band: float) -> int | None:
-    """How many seeds would tell an effect of this size from 0, or show that it is within the band.
+def seeds_to_decide(effect: Confidence, band: float, is_claimed_equal: bool) -> int | None:
+    """How many seeds would decide about an effect of this size.
 
+    It is decided where it is told from 0 in 80% of cases, or its interval lies within the band; one
+    that is claimed to be equal, where the interval lies within the band or outside.
     More seeds make only the seeds' part of the error smaller: that of the problems stays.
 
     Args:
         effect: As the seeds at hand have it, two or more of them.
         band: What counts as equal to 0.
+        is_claimed_equal: Whether the claim is that it is equal to 0.
 
     Returns:
         The number, above that at hand; None where more than ``MOST_SEEDS`` would be needed, or
@@ -234,6 +237,8 @@ def seeds_to_decide(effect: Confidence, band: float) -> int | None:
     def decide(seeds: int) -> bool:
         error = float(np.sqrt(of_seeds * effect.num_seeds / seeds + of_problems))
         half_width = float(special.stdtrit(seeds - 1, (1 + LEVEL) / 2)) * error
+        if is_claimed_equal:
+            return size + half_width < band or size - half_width > band
         return detectable_effect(half_width, error) <= size or size + half_width < band
 
     more = range(effect.num_seeds + 1, MOST_SEEDS + 1)
