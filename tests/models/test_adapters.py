@@ -82,7 +82,8 @@ def test_the_revision_of_the_base_is_recorded(model_folder: Path, tmp_path: Path
 
 
 SAVE = """
-import sys, adapted
+import sys
+from support import adapted
 from pathlib import Path
 adapted.trained(Path(sys.argv[1]), Path(sys.argv[2]))
 """
@@ -91,7 +92,7 @@ adapted.trained(Path(sys.argv[1]), Path(sys.argv[2]))
 def test_the_bytes_of_a_saved_adapter_repeat(
     model_folder: Path, adapter: Path, tmp_path: Path
 ) -> None:
-    search = os.pathsep.join([str(Path(adapted.__file__).parent), jobs.ENVIRONMENT["PYTHONPATH"]])
+    search = os.pathsep.join([str(Path(adapted.__file__).parents[1]), jobs.ENVIRONMENT["PYTHONPATH"]])
     done = jobs.start("-c", SAVE, model_folder, tmp_path, PYTHONPATH=search, PYTHONHASHSEED="7")
 
     assert done.returncode == 0, done.stderr
