@@ -11,11 +11,11 @@ interaction is not counted twice. The two independent errors are convolved, as i
 Behrens-Fisher problem, and the quantiles are solved for: where only the seeds vary, the result is
 the t interval to ten digits, without bootstrap noise.
 
-The seeds' part is not less than a normal variate with the variance that the interaction alone makes,
-``MS_interaction / (S P)``: few seeds can agree by chance, and would then claim to know too much. Of
-the two errors the one that reaches further counts, at each level for itself. (Taking the normal one
-wherever its variance is the larger was tried too: of 12 contrasts without any effect on three
-seeds, one or more was stated in 17% of runs after Holm's correction, instead of 5%.)
+The seeds' part is not less than a normal variate with the variance that the interaction alone
+makes, ``MS_interaction / (S P)``: few seeds can agree by chance, and would then claim to know too
+much. Of the two errors the one that reaches further counts, at each level for itself. (Taking the
+normal one wherever its variance is the larger was tried too: of 12 contrasts without any effect on
+three seeds, one or more was stated in 17% of runs after Holm's correction, instead of 5%.)
 
 Coverage in percent of nominal 95% intervals and, in brackets, width relative to this method;
 P = 100; 4,000 simulated data sets a row for the first column (standard error .35), at least 1,000
