@@ -202,9 +202,9 @@ def _note(reviewed: Sequence[Reviewed]) -> str:
     lone = any(interval is not None and interval.num_seeds == 1 for interval in intervals)
     return (
         "Intervals carry problems (bootstrap) and seeds (t), each for its contrast alone. They "
-        "take seeds to differ evenly to both sides. Simulated with 3 to 10 seeds, 95% intervals cover "
-        "88 to 93% where a few seeds lie far off on one side, and 75 to 90% where one seed in five "
-        "is in another state than the rest. "
+        "take seeds to differ evenly to both sides. Simulated with 3 to 10 seeds, 95% intervals "
+        "cover 88 to 93% where a few seeds lie far off on one side, and 75 to 90% where one seed "
+        "in five is in another state than the rest. "
         + ("One seed: problems only, nothing of another training. " if lone else "")
         + "Detectable: the smallest effect that this run would have shown in 80% of cases, with "
         "the seeds and problems it has. Corrected p: two-sided, for the contrasts, or the "
