@@ -59,7 +59,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, error: Excep
         __main__.main()
 
 
-# --- train-sft --------------------------------------------------------------------------------
+# --- train ------------------------------------------------------------------------------------
 
 
 def test_training_publishes_a_model_its_steps_and_where_they_came_from(warmup: Path) -> None:

@@ -100,8 +100,8 @@ def smoke(device: str, folder: Path) -> float:
     verbs = (
         "fetch --scale smoke --source multiplication --out raw.jsonl",
         "prepare --scale smoke --family rl_majority --seed 0 --raw raw.jsonl --out .",
-        f"train-sft {family} {trained.format('warmup', 'train')}",
-        f"train-rl {family} {trained.format('standard', 'rl')} --start warmup",
+        f"train {family} {trained.format('warmup', 'train')}",
+        f"train {family} {trained.format('standard', 'rl')} --start warmup",
         f"sample {family} --engine vllm --problems test.jsonl --out samples.parquet"
         " --model warmup=warmup --model standard=standard",
     )

@@ -30,7 +30,7 @@ def test_every_contrast_has_its_row_with_effect_interval_verdict_and_the_paper_b
 
 def test_verdicts_differ_in_marker_as_well_as_in_colour() -> None:
     looks = claim_figure.LOOKS.values()
-    assert len({look.marker for look in looks}) == len({look.colour for look in looks}) == 3
+    assert len({look.marker for look in looks}) == len({look.colour for look in looks}) == 4
 
 
 def test_what_was_not_run_is_named_and_has_no_panel() -> None:

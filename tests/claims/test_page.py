@@ -5,11 +5,12 @@ from support.html_cells import tables_of
 
 from compute_aligned.claims import words
 from compute_aligned.claims.page import GLANCE, VERDICTS, glance, tally, to_html
+from compute_aligned.claims.tables import sheet
 from compute_aligned.method.verdicts import Verdict
 
 
 def test_the_page_opens_with_how_many_claims_have_which_verdict() -> None:
-    page = to_html(reviewed(), "laptop")
+    page = to_html(reviewed(), "laptop", sheet(reviewed(), "laptop", []))
 
     assert tally(reviewed(), "laptop") == (
         "Of 3 claims of the paper at scale laptop (3 seeds): 1 reproduced (C1a), "
@@ -31,7 +32,11 @@ def test_a_verdict_that_many_claims_could_give_by_chance_has_a_star() -> None:
         "Those with * are not clear after Holm's correction for judging so many."
     )
     (rows,) = tables_of(glance(unclear, "laptop"))
-    assert [row[0] for row in rows[1:]] == ["reproduced*", "not run", "holds by algebra"]
+    assert [row[0] for row in rows[1:]] == [
+        "reproduced*\nbelow Warm-up",
+        "not run",
+        "holds by algebra",
+    ]
 
 
 def test_at_a_glance_the_claims_stand_in_their_order_beside_the_papers_effects() -> None:
@@ -41,7 +46,7 @@ def test_at_a_glance_the_claims_stand_in_their_order_beside_the_papers_effects()
     assert rows == [
         ["Verdict", "Claim of the paper", *effects, "Could something else explain it?"],
         [
-            "reproduced",
+            "reproduced\nbelow Warm-up",
             "C1a Votes help",
             "+2.5 [0.5, 4.5] points\nPass@4 − Cross-entropy, pass@64; 3 of 3 hold",
             "+4.0 ±6.0",
@@ -53,7 +58,7 @@ def test_at_a_glance_the_claims_stand_in_their_order_beside_the_papers_effects()
         ],
         [
             *("holds by algebra", "C11 Votes help"),
-            "Cross-entropy, rho at n = 8: mean 1.24 [1.20, 1.30], median 1.10, undefined for 25%",
+            "Cross-entropy, rho at n = 8: median 1.10, mean 1.24 [1.20, 1.30], undefined for 25%",
             *("–", ""),
         ],
     ]

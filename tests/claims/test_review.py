@@ -17,21 +17,20 @@ CONTROL = claim_parts.CONTROLS[0]
 LATER = claim_parts.row(claim="C3b", budget=1, direction="equal")
 
 
-def test_contrasts_and_controls_are_judged_apart_and_corrected_together() -> None:
-    sizes = dict(zip([*ROWS, CONTROL], (3, 4, 5, -2.1), strict=True))
+def test_contrasts_and_controls_are_judged_apart_each_corrected_for_its_own_number() -> None:
+    controls = claim_parts.CONTROLS
+    sizes = dict(zip([*ROWS, *controls], (3, 4, 5, -2.3, 9), strict=True))
     effects = {row: claim_parts.effect(size) for row, size in sizes.items()}
-    (reviewed,) = judged([claim_parts.claim(*ROWS, CONTROL)], effects)
+    (reviewed,) = judged([claim_parts.claim(*ROWS, *controls)], effects)
 
-    assert reviewed.conclusion.verdict == Verdict.REPRODUCED
+    assert reviewed.verdict == Verdict.REPRODUCED
     assert reviewed.deciding.row == ROWS[0]  # the least clear of the three
-    (control,) = reviewed.controls
-    assert control.judgement.verdict == Verdict.CONTRADICTED
-    # four p-values: Holm multiplies the smallest by 4, the next by 3 ...
-    p = [each.judgement.p for each in [*reviewed.contrasts, control]]
-    adjusted = [each.p_holm for each in [*reviewed.contrasts, control]]
-    assert adjusted == pytest.approx([2 * p[0], 3 * p[1], 4 * p[2], p[3]])
+    assert [each.judgement.verdict for each in reviewed.controls] == [
+        *(Verdict.CONTRADICTED, Verdict.REPRODUCED),
+    ]
+    assert [each.against for each in reviewed.controls] == ["Warm-up", "Warm-up"]
     # one claim: nothing to correct, and the p-value of a list is its largest
-    assert reviewed.p_holm == pytest.approx(p[0])
+    assert reviewed.p_holm == pytest.approx(reviewed.contrasts[0].judgement.p)
     assert reviewed.clear
 
 
@@ -43,23 +42,47 @@ def test_claims_are_corrected_for_claims_not_for_the_contrasts_that_they_consist
     assert other.p_holm == pytest.approx(2 * other.conclusion.p)
 
 
-def test_a_statement_that_the_correction_takes_back_is_not_clear() -> None:
-    rows = [claim_parts.row(budget=k) for k in range(1, 41)]
-    effects = {row: claim_parts.effect(2.0 if i else 9.0) for i, row in enumerate(rows)}
-    (reviewed,) = judged([claim_parts.claim(*rows)], effects)
+def test_what_was_not_run_or_cannot_be_tested_takes_no_part_in_the_correction() -> None:
+    vote = claim_parts.row(claim="C9", family="token_margin", branch="pairwise", metric="maj@k")
+    claims = [
+        claim_parts.claim(ROWS[0]),
+        claim_parts.claim(LATER),
+        claim_parts.claim(vote, needs="worked_solutions"),
+    ]
+    one, absent, untestable = judged(
+        claims, {row: claim_parts.effect(3.0) for row in (ROWS[0], vote)}
+    )
 
-    assert {each.judgement.verdict for each in reviewed.contrasts} == {Verdict.REPRODUCED}
-    assert [each.clear for each in reviewed.contrasts] == [True] + [False] * 39
+    assert [each.verdict for each in (one, absent, untestable)] == [
+        *(Verdict.REPRODUCED, Verdict.NOT_RUN, Verdict.NOT_TESTABLE),
+    ]
+    assert "token_margin learns bare answers" in untestable.untestable
+    assert untestable.contrasts[0].judgement.verdict == Verdict.REPRODUCED  # shown all the same
+    assert one.p_holm == pytest.approx(one.conclusion.p)
+    assert [(each.p_holm, each.clear) for each in (absent, untestable)] == [(None, False)] * 2
 
 
-def test_what_was_not_run_takes_no_part_in_the_correction() -> None:
-    claims = [claim_parts.claim(*ROWS), claim_parts.claim(LATER)]
-    one, other = judged(claims, {ROWS[0]: claim_parts.effect(3.0)})
+@pytest.mark.parametrize(
+    ("direction", "seeds"), [("above", 16), ("equal", None)], ids=["in sight", "out of reach"]
+)
+def test_of_what_is_not_shown_it_is_said_how_many_seeds_would_decide(
+    direction: str, seeds: int | None
+) -> None:
+    row = claim_parts.row(direction=direction)
+    effect = claim_parts.effect(1.3 if direction == "above" else 1.99)
+    ((compared,),) = [each.contrasts for each in judged([claim_parts.claim(row)], {row: effect})]
 
-    assert one.conclusion.verdict == Verdict.NOT_RUN
-    assert [each.p_holm for each in one.contrasts[1:]] == [None, None]
-    assert one.contrasts[0].p_holm == pytest.approx(one.contrasts[0].judgement.p)
-    assert (one.p_holm, other.p_holm, other.clear) == (None, None, False)
+    assert compared.judgement.verdict == Verdict.NOT_SHOWN
+    assert compared.seeds == seeds
+
+
+def test_a_contrast_that_the_papers_own_numbers_contradict_is_marked() -> None:
+    rows = [
+        claim_parts.row(branch=b, direction=d) for b in ("passn_n4",) for d in ("above", "below")
+    ]
+    (reviewed,) = judged([claim_parts.claim(*rows)])
+
+    assert [each.against_paper for each in reviewed.contrasts] == [False, True]
 
 
 @pytest.mark.parametrize("found", [Ratios(None, 1.5, 0.25), None])
@@ -68,6 +91,7 @@ def test_what_holds_by_algebra_is_measured_and_not_judged(found: Ratios | None) 
     (reviewed,) = judged([claim_parts.claim(rho)], ratios={rho: found} if found else {})
 
     assert reviewed.conclusion is None
+    assert reviewed.verdict is None
     (measured,) = reviewed.measured
     assert (measured.row, measured.found) == (rho, found)
 

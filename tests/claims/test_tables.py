@@ -8,18 +8,28 @@ from support.markdown_cells import tables_of
 
 from compute_aligned.claims import words
 from compute_aligned.claims.page import to_html
-from compute_aligned.claims.tables import COLUMNS, to_markdown, to_tidy
+from compute_aligned.claims.review import Reviewed
+from compute_aligned.claims.tables import COLUMNS, sheet, to_tidy
+from compute_aligned.claims.verdict_tables import to_verdicts
+from compute_aligned.config.deviations import Deviation
+from compute_aligned.paper.sheets import to_markdown
+
+OTHERWISE = [Deviation("rl.group_size", "16", "4", ("rl_passn", "rl_majority"))]
+
+
+def markdown(claims: list[Reviewed]) -> str:
+    return to_markdown(sheet(claims, "laptop", OTHERWISE))
 
 
 def test_the_verdicts_come_first_and_say_what_they_hang_on() -> None:
-    (columns, votes, proteins, rho), *_ = tables_of(to_markdown(reviewed(), "laptop"))
+    (columns, votes, proteins, rho), *_ = tables_of(markdown(reviewed()))
 
     assert columns == [
         *("Claim", "Verdict", "Hangs on", "Rival explanations", "Effect", "The paper's"),
     ]
     assert votes == [
         "C1a. Votes help",
-        "**reproduced**<br>3 of 3 hold<br>clear after Holm",
+        "**reproduced; below Warm-up**<br>3 of 3 hold<br>clear after Holm",
         "Pass@4 − Cross-entropy, pass@64",
         "explains it (1 of 2): less over-fitting",
         "+2.5 [0.5, 4.5] points",
@@ -31,22 +41,24 @@ def test_the_verdicts_come_first_and_say_what_they_hang_on() -> None:
     ]
     assert rho == [
         *("C11. Votes help", "**holds by algebra**", "Cross-entropy, rho at n = 8", "–"),
-        *("mean 1.24 [1.20, 1.30], median 1.10, undefined for 25%", "–"),
+        *("median 1.10, mean 1.24 [1.20, 1.30], undefined for 25%", "–"),
     ]
 
 
 def test_each_claim_lists_its_contrasts_and_then_what_could_overturn_it() -> None:
-    text = to_markdown(reviewed(), "laptop")
-    _, (columns, *contrasts), (_, *controls), *_ = tables_of(text)
+    text = markdown(reviewed())
+    _, deviations, (columns, *contrasts), (_, *controls), *_ = tables_of(text)
 
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     verdict = "## C1a. Votes help: reproduced"
-    assert headings[:3] == ["## Verdicts", verdict, "## C1a. What could overturn it"]
+    assert headings[0] == "## Verdicts"
+    assert headings[2:4] == [verdict, "## C1a. What could overturn it"]
+    assert deviations[1:] == [["rl.group\\_size", "16", "4", "rl\\_passn, rl\\_majority"]]
     assert columns[1:3] == ["Verdict", "Claimed"]
     assert [row[0] for row in contrasts] == [
         f"{name} − Cross-entropy, pass@64" for name in ("Pass@4", "Pass@16", "Pass@64")
     ]
-    first = ["reproduced", "> 0", "+2.5 [0.5, 4.5] points", "yes", "2.8", "3 × 500", "+4.0 ±6.0"]
+    first = ["reproduced", "> 0", "+2.5 [0.5, 4.5] points", "0.012", "2.8", "3 × 500", "+4.0 ±6.0"]
     assert contrasts[0][1:] == first
     assert [row[1] for row in controls] == [
         "explains it: less over-fitting",
@@ -56,16 +68,24 @@ def test_each_claim_lists_its_contrasts_and_then_what_could_overturn_it() -> Non
 
 def test_the_page_has_the_tables_for_reading() -> None:
     def plain(table: list[list[str]]) -> list[list[str]]:
-        texts = [[c.replace("**", "").replace("<br>", " ").split() for c in row] for row in table]
+        texts = [
+            [c.replace("**", "").replace("\\", "").replace("<br>", " ").split() for c in row]
+            for row in table
+        ]
         return [[" ".join(words) for words in row] for row in texts]
 
-    shown = [plain(table) for table in html_tables(to_html(reviewed(), "laptop"))]
-    assert shown[1:-1] == [plain(table) for table in tables_of(to_markdown(reviewed(), "laptop"))]
+    shown = [
+        plain(table)
+        for table in html_tables(
+            to_html(reviewed(), "laptop", sheet(reviewed(), "laptop", OTHERWISE))
+        )
+    ]
+    assert shown[1:-1] == [plain(table) for table in tables_of(markdown(reviewed()))]
 
 
 def test_the_caption_says_how_many_were_judged_and_the_note_what_one_seed_means() -> None:
-    three, one = (to_markdown(reviewed(seeds), "laptop") for seeds in (3, 1))
-    assert "the 1 claim judged here, or, of a contrast or control, among the 5 of those" in three
+    three, one = (markdown(reviewed(seeds)) for seeds in (3, 1))
+    assert "with 5% for any false statement among the 1 claim judged here" in three
     assert "Scale laptop (3 seeds). " in three
     assert "Scale laptop (1 seed). " in one
     assert "nothing of another training" not in three
@@ -100,3 +120,12 @@ def test_a_rival_is_ruled_out_only_if_every_control_of_it_is() -> None:
     claim = reviewed()[0]
     assert words.rival_words(claim.controls[1:]) == ["ruled out: less over-fitting"]
     assert words.rival_words([]) == []
+
+
+def test_a_row_a_claim_says_what_readers_see() -> None:
+    frame = pd.read_csv(io.StringIO(to_verdicts(reviewed())), keep_default_na=False)
+
+    assert frame["claim"].tolist() == ["C1a", "C5a", "C11"]
+    first = frame.iloc[0].to_dict()
+    assert first["verdict"] == "reproduced; below Warm-up; 3 of 3 hold; clear after Holm"
+    assert (first["hangs_on"], first["paper"]) == ("Pass@4 − Cross-entropy, pass@64", "+4.0 ±6.0")

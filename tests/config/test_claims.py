@@ -121,9 +121,9 @@ def test_a_wrong_contrast_is_named_by_its_place(
     [
         ("C1b\t", "C1a\t", "claim C1a is there twice"),
         ("C1b\t", "first\t", "claim"),
-        ("\tsft_passn\t500\tPass@N l", "\tsft_pasn\t500\tPass@N l", "no family 'sft_pasn'"),
-        ("\t500\tPass@N losses pay", "\tmany\tPass@N losses pay", "paper_problems"),
-        ("C1b\t", "C1z\t-\t-\tWithout contrasts\nC1b\t", "roles: none"),
+        ("\tsft_passn\t500\t-\tPass@N l", "\tsft_pasn\t500\t-\tPass@N l", "no family 'sft_pasn'"),
+        ("\t500\t-\tPass@N losses pay", "\tmany\t-\tPass@N losses pay", "paper_problems"),
+        ("C1b\t", "C1z\t-\t-\t-\tWithout contrasts\nC1b\t", "roles: none"),
     ],
 )
 def test_a_wrong_claim_is_named_by_its_line(tmp_path: Path, old: str, new: str, words: str) -> None:

@@ -46,9 +46,11 @@ SECONDS = {
 def costs(tmp_path: Path) -> Callable[..., dict[tuple[str, str], Cost]]:
     """The costs by family and stage, with what the scale or its throughput has otherwise."""
 
-    def of(engine: Engine = "vllm", device: str = "cpu", **slower: float) -> dict:
+    def of(
+        engine: Engine = "vllm", device: str = "cpu", together: bool = False, **slower: float
+    ) -> dict:
         throughput = THROUGHPUT.model_copy(update=slower)
-        changes = {"throughput": throughput, "device": device}
+        changes = {"throughput": throughput, "device": device, "train_together": together}
         scale = read_scale("smoke").model_copy(update=changes)
         found = lines(JOBS, scale, engine, Finished(tmp_path, "smoke"))
         return {(line.family, line.stage): line.cost for line in found}
@@ -67,6 +69,14 @@ def test_seconds_are_linear_in_what_jobs_do_and_add_up(costs: Callable) -> None:
     )
     assert whole.work.jobs == len(JOBS)
     assert whole.memory_bytes == 1e9 + 5e9  # the largest job's start, and its copies of weights
+
+
+def test_a_model_that_is_trained_with_its_warm_up_starts_no_torch_of_its_own(
+    costs: Callable,
+) -> None:
+    alone, together = costs()["adding", "branches"], costs(together=True)["adding", "branches"]
+
+    assert alone.cpu_seconds - together.cpu_seconds == pytest.approx(2.0 - 1.0)
 
 
 def test_transformers_samples_at_the_speed_of_training(costs: Callable) -> None:

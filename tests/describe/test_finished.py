@@ -100,17 +100,21 @@ def test_a_job_that_has_not_finished_took_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "cpu"),
-    [(None, 4.0), ({"cpu_seconds": 9.5}, 9.5), ({"seconds": 8.0}, 4.0)],
+    ("record", "wall", "cpu"),
+    [
+        (None, 10.0, 4.0),
+        ({"cpu_seconds": 9.5, "seconds": 8.0}, 8.0, 9.5),
+        ({"seconds": 8.0}, 10.0, 4.0),
+    ],
     ids=["no record", "a record", "one of another version"],
 )
-def test_the_cpu_time_is_that_which_the_job_recorded_or_else_snakemake_s(
-    tmp_path: Path, benchmark: Callable, record: dict | None, cpu: float
+def test_the_times_are_those_which_the_job_recorded_or_else_snakemake_s(
+    tmp_path: Path, benchmark: Callable, record: dict | None, wall: float, cpu: float
 ) -> None:
     benchmark(JOB, 10.0, 4.0, 100)
     finished = Finished(tmp_path, "smoke") if record is None else recorded(tmp_path, record)
 
-    assert finished.took(JOB) == Benchmark(10.0, cpu, 100 * MEBIBYTE)
+    assert finished.took(JOB) == Benchmark(wall, cpu, 100 * MEBIBYTE)
 
 
 @pytest.mark.parametrize("content", [[], "text", None])

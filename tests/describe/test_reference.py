@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from support.claim_parts import reviewed
 
-from compute_aligned.claims.tables import to_markdown, to_tidy
+from compute_aligned.claims.tables import to_tidy
+from compute_aligned.claims.verdict_tables import to_verdicts
 from compute_aligned.config.reading import ROOT
 from compute_aligned.config.study import read_study
 from compute_aligned.describe.reference import END, START, contents, publish, quoted, section
@@ -17,14 +18,6 @@ LAPTOP, SMOKE = read_study("laptop"), read_study("smoke")
 
 def links(text: str) -> list[str]:
     return [part.split(")")[0].partition("#")[0] for part in text.split("](")[1:]]
-
-
-def verdicts(text: str) -> list[dict[str, str]]:
-    """The rows of the first table of a Markdown text, without the claims that hold by algebra."""
-    table = text[text.index("| Claim") :].partition("\n\n")[0]
-    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()]
-    found = [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
-    return [row for row in found if row["Verdict"] != "**holds by algebra**"]
 
 
 def test_the_readme_says_what_the_reference_run_found() -> None:
@@ -48,33 +41,21 @@ def test_the_page_of_the_reference_run_names_every_file_with_its_title() -> None
     assert set(links(text)) == {p for p in there if not p.endswith(".json")} - {"README.md"}
 
 
-@pytest.mark.parametrize("committed", [True, False], ids=["a whole run", "three claims"])
-def test_the_verdicts_read_as_in_the_table_that_the_run_has_made(
-    tmp_path: Path, committed: bool
-) -> None:
-    shutil.copytree(REFERENCE, tmp_path, dirs_exist_ok=True)
-    if not committed:
-        (tmp_path / "claims.md").write_text(to_markdown(reviewed(), "laptop"))
-        (tmp_path / "claims.csv").write_text(to_tidy(reviewed()))
-    made = verdicts((tmp_path / "claims.md").read_text())
-
-    shown = verdicts(section(LAPTOP, tmp_path))
-
-    assert shown == [{name: row[name] for name in shown[0]} for row in made]
-    assert len(shown) == len(made) > (10 if committed else 1)
-
-
-def test_what_holds_by_algebra_is_quoted_with_its_size(tmp_path: Path) -> None:
+def test_the_verdicts_are_quoted_in_the_words_of_the_run(tmp_path: Path) -> None:
     shutil.copytree(REFERENCE / "tables", tmp_path / "tables")
-    (tmp_path / "claims.csv").write_text(to_tidy(reviewed()))
-    (row,) = (line for line in section(LAPTOP, tmp_path).splitlines() if "algebra" in line)
+    (tmp_path / "verdicts.csv").write_text(to_verdicts(reviewed()))
+    (tmp_path / "claims.md").write_text("# What holds\n\nBy this rule.\n\n## Verdicts\n\nas above")
+    lines = section(LAPTOP, tmp_path).splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line[:3] == "| C"]
 
-    assert [cell.strip() for cell in row.split("|")[2:-1]] == [
-        "**holds by algebra**",
-        "Cross-entropy, rho at n = 8",
-        "1.24 [1.20, 1.30] ratio, median 1.10",
-        "–",
+    assert lines[0] == "**What holds.** By this rule."
+    assert [row[:2] for row in rows[1:]] == [
+        ["C1a. Votes help", "**reproduced**<br>below Warm-up<br>3 of 3 hold<br>clear after Holm"],
+        ["C5a. Votes help", "**not run**<br>0 of 1 hold"],
+        ["C11. Votes help", "**holds by algebra**"],
     ]
+    assert rows[1][2:] == ["Pass@4 − Cross-entropy, pass@64", "+2.5 [0.5, 4.5] points", "+4.0 ±6.0"]
+    assert rows[3][4] == "–"
 
 
 def test_a_readme_without_its_markers_is_not_guessed_at() -> None:
@@ -88,8 +69,10 @@ def finished(root: Path, scale: str) -> None:
     shutil.copytree(REFERENCE / "tables", run / "tables")
     figures.mkdir(parents=True)
     (run / "claims.csv").write_text(to_tidy(reviewed()))
+    (run / "verdicts.csv").write_text(to_verdicts(reviewed()))
+    (run / "claims.md").write_text("# What holds of the paper's claims\n\nBy this rule.\n\n")
     for path in (
-        *(run / "claims.md", run / "claims.html", run / "settings.html", run / "timings.csv"),
+        *(run / "claims.html", run / "settings.html", run / "timings.csv"),
         *(run / "tables" / "table2.html", run / "tables" / "no_longer_an_item.csv"),
         *(figures / "claims.png", figures / "figure1.pdf.provenance.json"),
     ):
@@ -109,7 +92,7 @@ def test_verdicts_tables_and_figures_are_copied_and_quoted(tmp_path: Path) -> No
     assert {str(target.relative_to(tmp_path) / name) for name in there} == set(map(str, written))
     tables = {f"tables/{path.name}" for path in (REFERENCE / "tables").iterdir()}
     figures = {"figures/claims.png", "figures/figure1.pdf.provenance.json"}
-    assert there == {"README.md", "claims.csv", "claims.md", *tables, *figures}
+    assert there == {"README.md", "claims.csv", "claims.md", "verdicts.csv", *tables, *figures}
     assert (target / "figures" / "claims.png").read_text() == "claims.png"
     readme = (tmp_path / "README.md").read_text()
     assert readme.startswith(f"Before {START}\n\n**What holds of the paper's claims")

@@ -11,6 +11,7 @@ from compute_aligned.method.intervals import (
     mean_interval,
     paired_interval,
     pool_interval,
+    seeds_to_decide,
 )
 
 REPETITIONS = 1500
@@ -49,7 +50,7 @@ SEEDS, PROBLEMS, INTERACTION = (0.1, 0.1, 0.1), (0.002, 0.3, 0.05), (0.0, 0.0, 0
     [
         *[(num_seeds, SEEDS, 0.975) for num_seeds in (3, 5)],
         *[(num_seeds, PROBLEMS, 1.0) for num_seeds in (3, 5)],
-        *[(num_seeds, INTERACTION, 0.975) for num_seeds in (3, 5)],
+        *[(num_seeds, INTERACTION, 0.995) for num_seeds in (3, 5)],
         *[(num_seeds, (0.3 * np.sqrt(num_seeds / 60), 0.3, 0.05), 1.0) for num_seeds in (3, 5)],
         *[(num_seeds, "sparse", 1.0) for num_seeds in (3, 5)],
         (1, PROBLEMS, 0.97),
@@ -279,3 +280,60 @@ def test_four_out_of_five_runs_show_an_effect_of_that_size(
 def test_what_allows_no_interval_is_refused(function, arguments, message):
     with pytest.raises(ValueError, match=message):
         function(*arguments)
+
+
+@pytest.mark.parametrize("size", [0.7, 1.1, 1.9])
+def test_the_seeds_that_decide_are_those_of_a_t_test_with_that_power(size):
+    seeds_alone = mean_confidence(size + np.array([[-1.0], [0.0], [1.0]]))  # deviation 1
+    found = seeds_to_decide(seeds_alone, band=0.1, is_claimed_equal=False)
+
+    def power(seeds):
+        critical = stats.t.ppf(0.975, seeds - 1)
+        return stats.nct.sf(critical, seeds - 1, size * np.sqrt(seeds))
+
+    assert power(found) >= 0.8
+    assert found == 4 or power(found - 1) < 0.8
+
+
+@pytest.mark.parametrize(("size", "decided"), [(0.5, True), (1.99, False), (3.0, True)])
+def test_what_is_claimed_equal_is_decided_where_its_interval_crosses_no_edge(size, decided):
+    known = mean_confidence(size + np.array([[-1.0], [0.0], [1.0]]))
+    seeds = seeds_to_decide(known, band=2.0, is_claimed_equal=True)
+    assert (seeds is not None) == decided
+    half_width = stats.t.ppf(0.975, (seeds or 200) - 1) / np.sqrt(seeds or 200)
+    assert (half_width < abs(2 - size)) == decided
+
+
+def test_no_seeds_decide_where_the_problems_make_the_error_or_nothing_was_replicated():
+    rng = np.random.default_rng(5)
+    problems = np.tile(rng.standard_normal(40), (3, 1)) + 1e-3 * rng.standard_normal((3, 40))
+    for outcomes in (problems, problems[:1], np.full((3, 5), 2.0)):
+        assert seeds_to_decide(mean_confidence(outcomes), 0.01, is_claimed_equal=False) is None
+
+
+@pytest.mark.parametrize("seeds", ["normal", "t(3)", "log-normal", "two states"])
+@pytest.mark.parametrize("num_seeds", [3, 5, 10])
+def test_coverage_for_seeds_of_any_kind(num_seeds, seeds):
+    """What is short of 94% is said in the module's docstring."""
+    rng, hits, repetitions = np.random.default_rng(21), 0, 400
+    for repetition in range(repetitions):
+        of_seeds = SEED_EFFECTS[seeds](rng, num_seeds)[:, None]
+        data = of_seeds + 6.0 * rng.standard_normal((num_seeds, 100))
+        interval = mean_confidence(data, num_bootstrap=100, seed=repetition).interval()
+        hits += interval.low <= 0 <= interval.high
+    assert hits >= stats.binom.ppf(0.001, repetitions, COVERED[seeds])
+
+
+def two_states(rng, size):
+    return (np.where(rng.random(size) < 0.8, 1.0, 0.0) - 0.8) / 0.4
+
+
+SEED_EFFECTS = {  # of mean 0 and standard deviation 1
+    "normal": lambda rng, size: rng.standard_normal(size),
+    "t(3)": lambda rng, size: rng.standard_t(3, size) / np.sqrt(3),
+    "log-normal": lambda rng, size: (
+        (rng.lognormal(size=size) - np.exp(0.5)) / np.sqrt(np.e**2 - np.e)
+    ),
+    "two states": two_states,
+}
+COVERED = {"normal": 0.95, "t(3)": 0.95, "log-normal": 0.94, "two states": 0.93}

@@ -9,47 +9,55 @@ from scipy import stats
 from support import claim_parts
 
 from compute_aligned.method.confidence import mean_confidence
-from compute_aligned.method.verdicts import Judgement, Verdict, conclude, holm, judge
+from compute_aligned.method.verdicts import Contrast, Verdict, conclude, holm, judge, judge_together
 
-REPRODUCED, CONTRADICTED, NOT_SHOWN, NOT_RUN = Verdict
+REPRODUCED, CONTRADICTED, IN_PART, TOO_SMALL, NOT_SHOWN, _, NOT_RUN = Verdict
+BAND = 2.0
+
+
+def contrast(direction, *size):
+    """Where it should be, its estimate, and its standard error; without a size it was not run."""
+    return Contrast(direction, claim_parts.effect(*size) if size else None, BAND)
 
 
 # --- one contrast ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("direction", "estimate", "verdict"),
+    ("direction", "estimate", "error", "verdict"),
     [
-        ("above", 2.0, REPRODUCED),
-        ("above", 1.9, NOT_SHOWN),
-        ("above", -1.9, NOT_SHOWN),
-        ("above", -2.0, CONTRADICTED),
-        ("below", -2.0, REPRODUCED),
-        ("below", 0.5, NOT_SHOWN),
-        ("below", 2.0, CONTRADICTED),
-        ("equal", 0.03, REPRODUCED),  # 1.96 on either side, and 2 points allowed
-        ("equal", 0.05, NOT_SHOWN),
-        ("equal", -3.9, NOT_SHOWN),
-        ("equal", -4.0, CONTRADICTED),
-        ("equal", 4.0, CONTRADICTED),
+        ("above", 2.0, 1.0, REPRODUCED),
+        ("above", 1.9, 1.0, NOT_SHOWN),
+        ("above", -1.9, 1.0, NOT_SHOWN),
+        ("above", -2.0, 1.0, CONTRADICTED),
+        ("below", -2.0, 1.0, REPRODUCED),
+        ("below", 0.5, 1.0, NOT_SHOWN),
+        ("below", 2.0, 1.0, CONTRADICTED),
+        ("above", 0.9, 0.5, TOO_SMALL),  # 1.96 of .5 on either side stay within 2
+        ("below", 0.9, 0.5, TOO_SMALL),
+        ("above", 0.9, 0.57, NOT_SHOWN),
+        ("equal", 0.03, 1.0, REPRODUCED),
+        ("equal", 0.05, 1.0, NOT_SHOWN),
+        ("equal", -3.9, 1.0, NOT_SHOWN),
+        ("equal", -4.0, 1.0, CONTRADICTED),
+        ("equal", 4.0, 1.0, CONTRADICTED),
     ],
 )
-def test_a_verdict_says_where_the_whole_interval_lies(direction, estimate, verdict):
-    assert judge(direction, claim_parts.effect(estimate)).verdict == verdict
+def test_a_verdict_says_where_the_whole_interval_lies(direction, estimate, error, verdict):
+    assert judge(contrast(direction, estimate, error)).verdict == verdict
 
 
 def test_what_was_not_run_has_no_interval_and_no_evidence():
-    judgement = judge("above", None)
-    assert judgement == Judgement(NOT_RUN, None, 1.0, 1.0, None)
-    assert judgement.p == 1.0
+    judgement = judge(contrast("above"))
+    assert (judgement.verdict, judgement.interval, judgement.p) == (NOT_RUN, None, 1.0)
 
 
 def test_p_values_and_the_detectable_effect_are_those_of_a_normal_test():
-    judgement = judge("above", claim_parts.effect(2.5))
+    judgement = judge(contrast("above", 2.5))
     assert judgement.p_claimed == pytest.approx(stats.norm.sf(2.5))
     assert judgement.p == pytest.approx(2 * stats.norm.sf(2.5))
     assert judgement.detectable == pytest.approx(1.96 + 0.8416, abs=2e-3)
-    equal = judge("equal", claim_parts.effect(0.5, 0.3))
+    equal = judge(contrast("equal", 0.5, 0.3))
     assert equal.p_claimed == pytest.approx(stats.norm.sf(1.5 / 0.3))
     assert equal.p_opposite == pytest.approx(stats.norm.cdf(1.5 / 0.3), abs=1e-6)
 
@@ -58,13 +66,13 @@ def test_p_values_and_the_detectable_effect_are_those_of_a_normal_test():
 def test_a_statement_is_made_exactly_where_its_two_sided_p_value_is_below_5_percent(
     direction, estimate, standard_error
 ):
-    judgement = judge(direction, claim_parts.effect(estimate, standard_error))
+    judgement = judge(contrast(direction, estimate, standard_error))
     p_values = judgement.p_claimed, judgement.p_opposite
     assert judgement.p_claimed < 0.025 or judgement.verdict != REPRODUCED
     assert judgement.p_opposite < 0.025 or judgement.verdict != CONTRADICTED
     assert (judgement.p < 0.05) == (judgement.verdict in (REPRODUCED, CONTRADICTED))
     if direction == "above":  # the mirror image
-        below = judge("below", claim_parts.effect(-estimate, standard_error))
+        below = judge(contrast("below", -estimate, standard_error))
         found = below.verdict, below.p_claimed, below.p_opposite
         assert found == (judgement.verdict, *map(pytest.approx, p_values))
 
@@ -72,59 +80,69 @@ def test_a_statement_is_made_exactly_where_its_two_sided_p_value_is_below_5_perc
 @pytest.mark.parametrize("direction", ["above", "below", "equal"])
 @pytest.mark.parametrize("value", [-3.0, 0.0, 3.0])
 def test_outcomes_without_any_variation_show_nothing(direction, value):
-    judgement = judge(direction, mean_confidence(np.full((3, 5), value)))
-    assert judgement.verdict == NOT_SHOWN
-    assert judgement.p == 1.0
+    judgement = judge(Contrast(direction, mean_confidence(np.full((3, 5), value)), BAND))
+    assert (judgement.verdict, judgement.p) == (NOT_SHOWN, 1.0)
 
 
 # --- a claim --------------------------------------------------------------------------------
 
-verdict_lists = st.lists(st.sampled_from(list(Verdict)), min_size=1, max_size=6)
-EVIDENCE = {
-    REPRODUCED: (0.001, 0.999),
-    CONTRADICTED: (0.999, 0.001),
-    NOT_SHOWN: (0.3, 0.7),
-    NOT_RUN: (1.0, 1.0),
+SIZES = {  # clear of every correction here
+    REPRODUCED: (9.0,),
+    CONTRADICTED: (-9.0,),
+    NOT_SHOWN: (1.0,),
+    TOO_SMALL: (0.1, 0.2),
+    NOT_RUN: (),
 }
+verdict_lists = st.lists(st.sampled_from(list(SIZES)), min_size=1, max_size=6)
 
 
-def judgements(verdicts):
-    return [
-        Judgement(verdict, None, *np.clip(np.array(EVIDENCE[verdict]) * (1 + 0.001 * i), 0, 1))
-        for i, verdict in enumerate(verdicts)
-    ]
+def contrasts(verdicts):
+    return [contrast("above", *SIZES[verdict]) for verdict in verdicts]
 
 
 @given(verdict_lists)
-def test_a_claim_is_reproduced_if_all_is_and_contradicted_if_anything_is(verdicts):
-    verdict = conclude(judgements(verdicts)).verdict
-    assert (verdict == REPRODUCED) == (set(verdicts) == {REPRODUCED})
-    assert (verdict == CONTRADICTED) == (CONTRADICTED in verdicts)
-    if CONTRADICTED not in verdicts:
-        assert (verdict == NOT_RUN) == (NOT_RUN in verdicts)
+def test_the_verdict_on_a_claim_is_the_first_that_its_contrasts_call_for(verdicts):
+    found, conclusion = set(verdicts), conclude(contrasts(verdicts))
+    assert [each.verdict for each in conclusion.judgements] == verdicts
+    in_turn = [
+        (IN_PART, {REPRODUCED, CONTRADICTED} <= found),
+        *((each, each in found) for each in (CONTRADICTED, NOT_RUN, NOT_SHOWN, TOO_SMALL)),
+        (REPRODUCED, True),
+    ]
+    assert conclusion.verdict == next(verdict for verdict, applies in in_turn if applies)
 
 
 @given(verdict_lists, st.randoms(use_true_random=False))
-def test_a_claim_hangs_on_a_contrast_of_the_same_verdict_that_no_other_outdoes(verdicts, random):
-    made = judgements(verdicts)
-    conclusion = conclude(made)
-    deciding = made[conclusion.deciding]
-    assert deciding.verdict == conclusion.verdict
-    if conclusion.verdict == CONTRADICTED:
-        assert deciding.p_opposite == min(each.p_opposite for each in made)
-    elif conclusion.verdict != NOT_RUN:
-        assert deciding.p_claimed == max(each.p_claimed for each in made)
-    assert conclude(random.sample(made, len(made))).verdict == conclusion.verdict
+def test_a_claim_hangs_on_a_contrast_of_the_same_verdict_whatever_the_order(verdicts, random):
+    conclusion = conclude(contrasts(verdicts))
+    deciding = conclusion.judgements[conclusion.deciding]
+    against = conclusion.verdict in (CONTRADICTED, IN_PART)
+    assert deciding.verdict == (CONTRADICTED if against else conclusion.verdict)
+    assert conclude(contrasts(random.sample(verdicts, len(verdicts)))).verdict == conclusion.verdict
 
 
-def test_the_p_value_of_a_list_is_its_largest_and_that_of_a_counter_example_is_corrected():
-    all_hold = [Judgement(REPRODUCED, None, p, 1 - p) for p in (0.001, 0.01, 0.004)]
-    assert conclude(all_hold).p == pytest.approx(2 * 0.01)
-    refuted = [*all_hold, Judgement(CONTRADICTED, None, 0.998, 0.002)]
-    assert conclude(refuted).p == pytest.approx(2 * 4 * 0.002)
-    # what was not run can neither complete a list nor count among the counter-examples
-    assert conclude([*all_hold, judge("above", None)]).p == 1.0
-    assert conclude([*refuted, judge("above", None)]).p == pytest.approx(2 * 4 * 0.002)
+def test_of_several_the_clearest_counter_example_or_the_least_clear_support_decides():
+    least = conclude([contrast("above", size) for size in (4.0, 2.5, 6.0)])
+    assert (least.deciding, least.p) == (1, pytest.approx(2 * stats.norm.sf(2.5)))
+    refuted = conclude([contrast("above", size) for size in (4.0, -3.0, -5.0)])
+    assert (refuted.verdict, refuted.deciding) == (IN_PART, 2)
+    assert refuted.p == pytest.approx(2 * 3 * stats.norm.sf(5.0))
+    assert conclude([contrast("above", 4.0), contrast("above")]).p == 1.0
+
+
+def test_contrasts_are_corrected_for_their_number_both_ways_unless_all_are_reproduced():
+    sizes = (2.1, 2.2, 2.3)
+    together = judge_together([contrast("above", size) for size in sizes])
+    assert [each.verdict for each in together] == [REPRODUCED] * 3
+    assert conclude([contrast("above", size) for size in sizes]).verdict == REPRODUCED
+    # beside one that is not reproduced none of these stands Holm's correction, on either side
+    for sign in (1, -1):
+        mixed = judge_together([contrast("above", sign * size) for size in (*sizes, 1.0)])
+        assert [each.verdict for each in mixed] == [NOT_SHOWN] * 4
+        assert [each.p_holm for each in mixed] == pytest.approx(holm([each.p for each in mixed]))
+    # what was not run takes no part in the correction
+    alone, absent = judge_together([contrast("above", 2.1), contrast("above")])
+    assert (alone.p_holm, absent.verdict) == (pytest.approx(alone.p), NOT_RUN)
 
 
 def test_a_claim_without_contrasts_says_nothing():
@@ -159,16 +177,20 @@ def test_without_any_effect_few_runs_make_any_statement_once_corrected(num_seeds
     repetitions = 150
     for repetition in range(repetitions):
         effects = branches_without_effect(rng, num_seeds)
-        judged = [judge("above", mean_confidence(data, 100, seed=repetition)) for data in effects]
-        p_values = np.array([each.p for each in judged])
+        found = [mean_confidence(data, 100, seed=repetition) for data in effects]
+        judged = [Contrast("above", each, 0.01) for each in found]
+        p_values = np.array([judge(each).p for each in judged])
         counts["uncorrected"] += np.any(p_values < 0.05)
         counts["corrected"] += np.any(holm(p_values) < 0.05)
         # three claims of four contrasts each
-        compound = [conclude(judged[i : i + 4]).p for i in (0, 4, 8)]
-        counts["claims"] += np.any(holm(compound) < 0.05)
+        claims = [conclude(judged[i : i + 4]) for i in (0, 4, 8)]
+        counts["claims"] += np.any(holm([claim.p for claim in claims]) < 0.05)
+        # each claim's verdict alone, corrected within it
+        stated = [claim.verdict in (REPRODUCED, CONTRADICTED, IN_PART) for claim in claims]
+        counts["within"] += stated[0]
 
     few = stats.binom.ppf(0.999, repetitions, 0.05)
-    assert max(counts["corrected"], counts["claims"]) <= few
+    assert max(counts["corrected"], counts["claims"], counts["within"]) <= few
     assert counts["uncorrected"] > 1.5 * few
 
 
@@ -176,7 +198,7 @@ def test_without_any_effect_few_runs_make_any_statement_once_corrected(num_seeds
 def test_an_effect_that_is_there_is_found(effect, verdict):
     rng = np.random.default_rng(9)
     found = [
-        judge("above", mean_confidence(effect + data, 200)).verdict
+        judge(Contrast("above", mean_confidence(effect + data, 200), 0.01)).verdict
         for data in branches_without_effect(rng, 5, num_contrasts=60)
     ]
     assert found.count(verdict) >= 54

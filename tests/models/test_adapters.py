@@ -92,7 +92,8 @@ adapted.trained(Path(sys.argv[1]), Path(sys.argv[2]))
 def test_the_bytes_of_a_saved_adapter_repeat(
     model_folder: Path, adapter: Path, tmp_path: Path
 ) -> None:
-    search = os.pathsep.join([str(Path(adapted.__file__).parents[1]), jobs.ENVIRONMENT["PYTHONPATH"]])
+    tests, package = Path(adapted.__file__).parents[1], jobs.ENVIRONMENT["PYTHONPATH"]
+    search = os.pathsep.join([str(tests), package])
     done = jobs.start("-c", SAVE, model_folder, tmp_path, PYTHONPATH=search, PYTHONHASHSEED="7")
 
     assert done.returncode == 0, done.stderr

@@ -69,8 +69,8 @@ def test_a_job_has_its_checkpoint_as_it_was_fetched_until_that_changes(
 @pytest.mark.parametrize(
     "verb",
     [
-        "train-sft sft_passn --branch warmup --model m --steps s",
-        "train-rl rl_passn --branch standard --start nothing --model m --steps s",
+        "train sft_passn --branch warmup --model m --steps s",
+        "train rl_passn --branch standard --start nothing --model m --steps s",
         "sample sft_passn --engine transformers --model warmup=nothing --out o --shard 0/2",
     ],
 )
@@ -108,13 +108,13 @@ def test_a_checkpoint_without_a_warm_up_is_sampled_as_it_is_and_trained_from(
     jobs.run("fetch", "--scale", "smoke", "--source", "multiplication", "--out", raw)
     jobs.run("prepare", *COMMON, "--raw", raw, "--out", tmp_path)
     models = {name: tmp_path / name / "model" for name in ("warmup", "ce", "ce_warmup")}
-    for branch, verb, problems, start in [
-        ("warmup", "train-sft", "train", []),
-        ("ce", "train-sft", "train", ["--start", models["warmup"]]),
-        ("ce_warmup", "train-rl", "rl", ["--start", models["ce"]]),
+    for branch, problems, start in [
+        ("warmup", "train", []),
+        ("ce", "train", ["--start", models["warmup"]]),
+        ("ce_warmup", "rl", ["--start", models["ce"]]),
     ]:
         jobs.run(
-            *(verb, *COMMON, "--branch", branch, "--problems", tmp_path / f"{problems}.jsonl"),
+            *("train", *COMMON, "--branch", branch, "--problems", tmp_path / f"{problems}.jsonl"),
             *("--model", models[branch], "--steps", tmp_path / f"{branch}.parquet"),
             *(*start, record),
         )

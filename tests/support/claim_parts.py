@@ -22,9 +22,9 @@ def row(**cells: Any) -> ContrastRow:
     return ContrastRow.model_validate(usual | cells)
 
 
-def claim(*rows: ContrastRow, reported: str = "sft_passn", paper_problems: str = "500") -> Claim:
-    cells = {"claim": rows[0].claim, "reported": reported, "paper_problems": paper_problems}
-    return Claim(ClaimRow.model_validate(cells | {"statement": "Votes help"}), rows)
+def claim(*rows: ContrastRow, **cells: str) -> Claim:
+    usual = {"claim": rows[0].claim, "reported": "sft_passn", "paper_problems": "500", "needs": "-"}
+    return Claim(ClaimRow.model_validate(usual | {"statement": "Votes help"} | cells), rows)
 
 
 def effect(estimate: float, standard_error: float = 1.0, seeds: int = 3) -> Confidence:

@@ -59,7 +59,7 @@ def kill(module: str, function: str, call: int, *arguments: object) -> None:
 def train(problems: Path, folder: Path, branch: str = "warmup") -> list[object]:
     """The arguments that train a branch of the smoke scale into a folder."""
     outputs = ["--model", folder / "model", "--steps", folder / "steps.parquet"]
-    return ["train-sft", *SMOKE, "--branch", branch, "--problems", problems, *outputs]
+    return ["train", *SMOKE, "--branch", branch, "--problems", problems, *outputs]
 
 
 def sample(problems: Path, models: dict[str, Path], out: Path, engine: str) -> list[object]:

@@ -1,4 +1,4 @@
-"""The verbs ``train-sft`` and ``train-rl`` at the smoke scale: files, kills, a full disk."""
+"""The verb ``train`` at the smoke scale: files, kills, a full disk."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from support import jobs
+from train.verbs import OUTPUTS, left, made, progress, train_rl
 
 from compute_aligned.config import checks
 from compute_aligned.config.reading import CONFIG
@@ -24,43 +25,6 @@ from compute_aligned.models.log_probs import token_log_probs
 from compute_aligned.models.tokens import collate
 from compute_aligned.train import sft
 from compute_aligned.train.optimisation import batch_indices
-
-FAMILY = ["--scale", "smoke", "--family", "rl_majority", "--seed", "0"]
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Problems and a warm-up model of a family that is trained by reinforcement learning."""
-    folder = tmp_path_factory.mktemp("inputs")
-    raw, steps = folder / "raw.jsonl", folder / "steps.parquet"
-    jobs.run("fetch", "--scale", "smoke", "--source", "multiplication", "--out", raw)
-    jobs.run("prepare", *FAMILY, "--raw", raw, "--out", folder)
-    train = ["--problems", folder / "train.jsonl", "--model", folder / "model", "--steps", steps]
-    jobs.run("train-sft", *FAMILY, "--branch", "warmup", *train)
-    return folder
-
-
-def train_rl(inputs: Path, out: Path, branch: str = "majority_n4_raw") -> list[object]:
-    files = ["--problems", inputs / "rl.jsonl", "--start", inputs / "model"]
-    files += ["--model", out / "model", "--steps", out / "steps.parquet"]
-    return ["train-rl", *FAMILY, "--branch", branch, *files]
-
-
-def made(folder: Path) -> list[bytes]:
-    return [(folder / f).read_bytes() for f in ("model/model.safetensors", "steps.parquet")]
-
-
-def progress(folder: Path) -> int:
-    """The step of the checkpoint that an unfinished job left."""
-    checkpoint = torch.load(folder / ".model.checkpoint.pt", weights_only=True)
-    return checkpoint["progress"]["step"]
-
-
-def left(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-OUTPUTS = {"model", "steps.parquet", "model.provenance.json"}
 
 # --- interruption -----------------------------------------------------------------------------
 
@@ -184,23 +148,6 @@ def test_a_branch_records_its_steps_and_origin_and_has_the_overrides_of_its_row(
 
 
 # --- mistakes ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("verb", "family", "branch", "remedy"),
-    [
-        ("train-rl", "sft_passn", "ce", "use train-sft"),
-        ("train-sft", "rl_majority", "standard", "use train-rl"),
-    ],
-)
-def test_a_branch_that_is_trained_in_the_other_way_is_refused(
-    inputs: Path, tmp_path: Path, verb: str, family: str, branch: str, remedy: str
-) -> None:
-    arguments = [verb, *train_rl(inputs, tmp_path, branch)[1:]]
-    arguments[arguments.index("rl_majority")] = family
-
-    with pytest.raises(InputError, match=remedy):
-        jobs.run(*arguments)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ that the others start at once.
 
 import errno
 import gc
+import os
 import sys
 
 import typer
@@ -18,7 +19,7 @@ from compute_aligned.paper.steps import figure, table
 from compute_aligned.prepare.steps import fetch, fetch_model, prepare
 from compute_aligned.sample.steps import sample
 from compute_aligned.score.steps import score
-from compute_aligned.train.steps import train_rl, train_sft
+from compute_aligned.train.steps import train
 
 app = typer.Typer(
     name="compute_aligned",
@@ -30,8 +31,7 @@ app = typer.Typer(
 
 for verb in (
     *(fetch, fetch_model, prepare),
-    *(train_sft, train_rl),
-    *(sample, score),
+    *(train, sample, score),
     *(table, figure, claims),
     *(describe, timings, report, reference, cost, schemas),
 ):
@@ -45,6 +45,8 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 50)
     try:
         app()
+    except SystemExit as done:  # how typer ends
+        _leave(done)
     except InputError as error:
         sys.exit(_report(f"error: {error}", 2))
     except OSError as error:
@@ -57,6 +59,15 @@ def main() -> None:
                 1,
             )
         )
+
+
+def _leave(done: SystemExit) -> None:
+    """End at once where all went well: all is written, and taking torch apart costs a second."""
+    if done.code not in (None, 0):
+        raise done
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _report(message: str, code: int) -> int:

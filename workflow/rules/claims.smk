@@ -4,7 +4,7 @@ needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every fam
         config/claim_contrasts.tsv names and the scale has
         results/{scale}/scores/{family}/seed{seed}.parquet too, where single samples matter
         config/paper_reported.csv, the paper's own numbers
-makes:  results/{scale}/claims.{csv,md,html}
+makes:  results/{scale}/claims.{csv,md,html}, verdicts.csv
         paper_figures/{scale}/claims.{pdf,png}
 
 It takes seconds, so on a cluster it runs where Snakemake does.
@@ -22,6 +22,7 @@ rule claims:
         reported=f"{workflow.basedir}/config/paper_reported.csv",
     output:
         csv="results/{scale}/claims.csv",
+        verdicts="results/{scale}/verdicts.csv",
         md="results/{scale}/claims.md",
         html=report(
             "results/{scale}/claims.html",
@@ -55,5 +56,6 @@ rule claims:
         files=claim_files,
     shell:
         "python -m compute_aligned claims --scale {wildcards.scale} --csv {output.csv}"
+        " --verdicts {output.verdicts}"
         " --md {output.md} --html {output.html} --pdf {output.pdf} --png {output.png}"
         " {params.files} &> {log}"

@@ -216,7 +216,11 @@ def of_every_seed(wildcards, families, ending):
 
 def claims(scale):
     return expand(
-        ["results/{scale}/claims.{table}", "paper_figures/{scale}/claims.{picture}"],
+        [
+            "results/{scale}/claims.{table}",
+            "results/{scale}/verdicts.csv",
+            "paper_figures/{scale}/claims.{picture}",
+        ],
         scale=scale,
         table=["csv", "md", "html"],
         picture=["pdf", "png"],

@@ -1,6 +1,7 @@
 """The warm-up of every family and seed, and the branches trained from it.
 
-The row of a branch decides which of two rules trains it, and from which model.
+The row of a branch decides which of two rules trains it, and from which model. At a scale with
+train_together the job of the warm-up trains them all, and theirs only put them in place.
 
 needs:  results/{scale}/prepared/{family}/seed{seed}/{train,rl}.jsonl
         model/ of the branch that a branch starts from, where that is not the warm-up
@@ -9,10 +10,19 @@ makes:  results/{scale}/warmup/{family}/seed{seed}/            model/, steps.par
         results/{scale}/branches/{family}/{branch}/seed{seed}/ model/, steps.parquet
 """
 
+# where models are tiny: their training takes less than starting Python and torch does
+AHEAD = (
+    " --rl-problems {input.rl_problems}"
+    " --ahead 'results/{wildcards.scale}/branches/{wildcards.family}/*/seed{wildcards.seed}'"
+    if STUDY.settings.train_together
+    else ""
+)
+
 
 rule train_warmup:
     input:
         problems="results/{scale}/prepared/{family}/seed{seed}/train.jsonl",
+        rl_problems="results/{scale}/prepared/{family}/seed{seed}/rl.jsonl",
         fetched=fetched,
     output:
         model=directory("results/{scale}/warmup/{family}/seed{seed}/model"),
@@ -30,10 +40,10 @@ rule train_warmup:
     params:
         settings=lambda w: fingerprints.training_fingerprint(experiment(w), WARMUP),
     shell:
-        "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
+        "python -m compute_aligned train --scale {wildcards.scale} --family {wildcards.family}"
         " --branch warmup --seed {wildcards.seed} --problems {input.problems}"
         " --model {output.model} --steps {output.steps} {input.fetched}"
-        f"{DEVICE} &> {{log}}"
+        f"{DEVICE}{AHEAD} &> {{log}}"
 
 
 rule train_sft:
@@ -59,7 +69,7 @@ rule train_sft:
     params:
         settings=lambda w: fingerprints.training_fingerprint(experiment(w), w.branch),
     shell:
-        "python -m compute_aligned train-sft --scale {wildcards.scale} --family {wildcards.family}"
+        "python -m compute_aligned train --scale {wildcards.scale} --family {wildcards.family}"
         " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"
         " --start {input.start} --model {output.model} --steps {output.steps} {input.fetched}"
         f"{DEVICE} &> {{log}}"
@@ -88,7 +98,7 @@ rule train_rl:
     params:
         settings=lambda w: fingerprints.training_fingerprint(experiment(w), w.branch),
     shell:
-        "python -m compute_aligned train-rl --scale {wildcards.scale} --family {wildcards.family}"
+        "python -m compute_aligned train --scale {wildcards.scale} --family {wildcards.family}"
         " --branch {wildcards.branch} --seed {wildcards.seed} --problems {input.problems}"
         " --start {input.start} --model {output.model} --steps {output.steps} {input.fetched}"
         f"{DEVICE} &> {{log}}"

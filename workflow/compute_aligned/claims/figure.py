@@ -19,7 +19,7 @@ from compute_aligned.method.verdicts import Verdict
 from compute_aligned.paper import style
 
 COLUMN = 7.0  # inches; there are two of them side by side
-LABELS, VERDICTS = 3.2, 0.85  # inches left and right of a panel
+LABELS, VERDICTS = 3.2, 0.95  # inches left and right of a panel
 ROW = 0.135
 PANEL_HEAD, PANEL_FOOT = 0.2, 0.42
 TOP, BOTTOM = 0.35, 0.4
@@ -29,6 +29,7 @@ FONT = 6.5
 LOOKS = {
     Verdict.REPRODUCED: style.Look(style.COLOURS[0], "o"),
     Verdict.CONTRADICTED: style.Look(style.COLOURS[1], "X"),
+    Verdict.TOO_SMALL: style.Look("0.35", "v"),
     Verdict.NOT_SHOWN: style.Look("0.55", "s"),
 }
 PAPER: dict[str, Any] = {
@@ -72,7 +73,7 @@ def draw(reviewed: Sequence[Reviewed], scale: str) -> Figure:
         title = f"What holds of the paper's claims (scale {scale})"
         figure.text(0.006, 1 - 0.1 / height, title, weight="bold", va="top", fontsize=9)
         figure.text(0.006, 0.12 / height, _footnote(reviewed), fontsize=FONT)
-        figure.legend(handles=_keys(), loc="lower right", ncols=4, fontsize=FONT)
+        figure.legend(handles=_keys(), loc="lower right", ncols=5, fontsize=FONT)
     return figure
 
 

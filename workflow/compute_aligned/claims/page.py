@@ -4,36 +4,36 @@ from collections.abc import Sequence
 
 from compute_aligned.claims import tables
 from compute_aligned.claims import words as say
-from compute_aligned.claims.review import STATEMENTS, Reviewed
-from compute_aligned.method.verdicts import Verdict
+from compute_aligned.claims.review import Reviewed
+from compute_aligned.method.verdicts import STATEMENTS, Verdict
 from compute_aligned.paper import pages, sheets
 from compute_aligned.paper.captions import count
 from compute_aligned.paper.pages import Html
-from compute_aligned.paper.sheets import MISSING
+from compute_aligned.paper.sheets import MISSING, Sheet
 
 # what stands between these comments is the first page of the report too (workflow.rst)
 GLANCE = Html("<!-- at a glance -->")
 # verdicts in the order that a reader wants them in: colours of the badge, and how a count reads
 VERDICTS = {
     str(Verdict.REPRODUCED): ("#0b6ea8", "{} reproduced"),
+    str(Verdict.IN_PART): ("#0f766e", "{} in part"),
     str(Verdict.CONTRADICTED): ("#b45309", "{} contradicted"),
+    str(Verdict.TOO_SMALL): ("#4b5563", "{} too small to see"),
     str(Verdict.NOT_SHOWN): ("#6b7280", "{} not shown either way"),
     say.BY_ALGEBRA: ("#374151", "{} true by algebra"),
+    str(Verdict.NOT_TESTABLE): ("#9ca3af", "{} not testable at this scale"),
     str(Verdict.NOT_RUN): ("#9ca3af", "{} not run at this scale"),
 }
 MARK = "*"
-RULE = (
-    "A claim is reproduced if the 95% interval of every contrast that makes it up lies where the "
-    "claim has it, contradicted if that of one lies wholly elsewhere, and not shown otherwise. "
+EFFECTS = (
     "Effects are the first named minus the second, with their interval, in the contrast on which "
     "the verdict hangs."
 )
 
 
-def to_html(reviewed: Sequence[Reviewed], scale: str) -> str:
-    """The page: the verdicts at a glance, then what ``tables.to_markdown`` has."""
+def to_html(reviewed: Sequence[Reviewed], scale: str, sheet: Sheet) -> str:
+    """The page: the verdicts at a glance, then what ``tables.sheet`` has."""
     lead = Html(f"{GLANCE}\n{glance(reviewed, scale)}\n{GLANCE}")
-    sheet = tables.sheet(reviewed, scale)
     return sheets.to_html(sheet, tables.to_tidy(reviewed), lead)
 
 
@@ -53,7 +53,7 @@ def glance(reviewed: Sequence[Reviewed], scale: str) -> Html:
     table = pages.table([*map(pages.escape, header)], rows, words=len(header))
     return Html(
         f"<p><strong>{pages.escape(tally(reviewed, scale))}</strong></p>\n"
-        f"<p>{pages.escape(RULE)}</p>\n{table}"
+        f"<p>{pages.escape(f'{tables.RULE} {EFFECTS}')}</p>\n{table}"
     )
 
 
@@ -81,8 +81,7 @@ def tally(reviewed: Sequence[Reviewed], scale: str) -> str:
 
 def _mark(claim: Reviewed) -> str:
     """A star on a verdict for or against a claim that might be the chance of many claims."""
-    stated = claim.conclusion is not None and claim.conclusion.verdict in STATEMENTS
-    return MARK if stated and not claim.clear else ""
+    return MARK if claim.verdict in STATEMENTS and not claim.clear else ""
 
 
 def _badge(claim: Reviewed) -> Html:
@@ -91,7 +90,9 @@ def _badge(claim: Reviewed) -> Html:
     # styled here and not in the page's head: the first page of the report has another
     look = f"background:{colour};color:white;border-radius:.7em;padding:.1em .6em"
     words = pages.escape(f"{verdict}{_mark(claim)}")
-    return Html(f'<span style="{look};white-space:nowrap">{words}</span>')
+    badge = Html(f'<span style="{look};white-space:nowrap">{words}</span>')
+    rivals = say.headline(claim).removeprefix(verdict).removeprefix("; ")
+    return pages.lines([badge, Html(f"<small>{pages.escape(rivals)}</small>")]) if rivals else badge
 
 
 def _statement(claim: Reviewed) -> Html:
@@ -102,19 +103,19 @@ def _effect(claim: Reviewed) -> Html:
     """The effect that the verdict hangs on, and what it is the effect of."""
     if claim.deciding is None:
         return pages.lines(
-            pages.escape(f"{each.name}: {tables.ratio_words(each.found)}")
-            for each in claim.measured
+            pages.escape(f"{each.name}: {say.ratio_words(each.found)}") for each in claim.measured
         )
     effect = pages.escape(say.effect_words(claim.deciding))
     name = pages.escape(claim.deciding.name)
-    return pages.lines([effect, Html(f"<small>{name}; {say.support_words(claim)}</small>")])
+    notes = [text for text in (say.support_words(claim), say.reason(claim)) if text]
+    return pages.lines([effect, Html(f"<small>{name}; {pages.escape('; '.join(notes))}</small>")])
 
 
 def _paper(claim: Reviewed) -> Html:
     """The paper's own effect in the same contrast."""
     if claim.deciding is None:
         return pages.escape(MISSING)
-    return pages.escape(say.paper_words(claim.deciding.row, claim.deciding.paper))
+    return pages.escape(say.paper_words(claim.deciding))
 
 
 def _rivals(claim: Reviewed) -> Html:

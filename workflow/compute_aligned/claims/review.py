@@ -6,31 +6,31 @@ What tables print and the figure draws. The paper's effects are its own, from
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from compute_aligned.claims.evidence import Ratios
 from compute_aligned.config.claims import Claim
-from compute_aligned.config.sheets import ClaimRow, ContrastRow
+from compute_aligned.config.sheets import DASH, ClaimRow, ContrastRow
 from compute_aligned.config.study import Study
 from compute_aligned.method.confidence import Confidence
+from compute_aligned.method.intervals import seeds_to_decide
 from compute_aligned.method.metrics import UnderStrategy, metric_of
 from compute_aligned.method.verdicts import (
     ERROR_RATE,
+    STATEMENTS,
     Conclusion,
+    Contrast,
     Judgement,
     Verdict,
     conclude,
     holm,
-    judge,
+    judge_together,
 )
 from compute_aligned.paper.reported import reported_levels
 
-Row = TypeVar("Row")
 NORMAL_95 = 1.959964  # half of a normal 95% interval, in standard errors
-STATEMENTS = (Verdict.REPRODUCED, Verdict.CONTRADICTED)  # what a correction can take back
 
 
 @dataclass(frozen=True)
@@ -61,49 +61,68 @@ class Measured:
 class Compared:
     """A contrast or control: its row and name, what this run says, and what the paper reports.
 
-    ``p_holm`` is corrected for all contrasts and controls that the run judges; None if not run.
+    ``against`` is what readers call the model that it is compared with. ``seeds`` is how many seeds
+    would decide what is not shown; None where no number would, or something is.
     """
 
     row: ContrastRow
     name: str
+    against: str
     judgement: Judgement
-    p_holm: float | None
+    seeds: int | None
     paper: PaperEffect | None
 
     @property
-    def clear(self) -> bool:
-        """Whether its verdict is a statement that holds after Holm's correction."""
-        return _clear(self.judgement.verdict, self.p_holm)
+    def against_paper(self) -> bool:
+        """Whether the paper's own numbers have the effect on the other side of 0."""
+        if self.paper is None:
+            return False
+        other_side = "below" if self.paper.effect > 0 else "above"
+        return self.paper.effect != 0 and self.row.claimed == other_side
 
 
 @dataclass(frozen=True)
 class Reviewed:
     """A claim: its row, its verdict, and what that rests on.
 
-    ``conclusion`` is None for a claim that holds by algebra, of which only the size is
-    ``measured``. ``p_holm`` is corrected for all claims that the run judges.
+    Attributes:
+        row: The claim.
+        conclusion: The verdict on its contrasts; None for a claim that holds by algebra, of which
+            only the size is ``measured``.
+        untestable: Why this scale cannot test it; None where it can.
+        p_holm: Corrected for all claims that the run judges; None where it judges none of it.
+        contrasts: What has to hold for the claim.
+        controls: What could overturn it.
+        measured: What holds by algebra.
+
     """
 
     row: ClaimRow
     conclusion: Conclusion | None
+    untestable: str | None
     p_holm: float | None
     contrasts: Sequence[Compared]
     controls: Sequence[Compared]
     measured: Sequence[Measured]
 
     @property
+    def verdict(self) -> Verdict | None:
+        """The verdict; None for a claim that holds by algebra."""
+        if self.conclusion is None:
+            return None
+        run = self.conclusion.verdict != Verdict.NOT_RUN
+        return Verdict.NOT_TESTABLE if run and self.untestable else self.conclusion.verdict
+
+    @property
     def clear(self) -> bool:
-        """Whether its verdict is a statement that holds after Holm's correction."""
-        return self.conclusion is not None and _clear(self.conclusion.verdict, self.p_holm)
+        """Whether its verdict is a statement that holds after Holm's correction for all claims."""
+        stated = self.verdict in STATEMENTS
+        return stated and self.p_holm is not None and self.p_holm < ERROR_RATE
 
     @property
     def deciding(self) -> Compared | None:
         """The contrast that the verdict hangs on."""
         return None if self.conclusion is None else self.contrasts[self.conclusion.deciding]
-
-
-def _clear(verdict: Verdict, p_holm: float | None) -> bool:
-    return verdict in STATEMENTS and p_holm is not None and p_holm < ERROR_RATE
 
 
 def review(
@@ -123,47 +142,80 @@ def review(
         ratios: What was measured of claims that hold by algebra.
 
     """
-    claims = list(claims)
-    rows = [row for claim in claims for row in claim.rows if row.role != "algebra"]
-    judgements = {row: judge(row.claimed, effects.get(row)) for row in rows}
-    run = {row: each for row, each in judgements.items() if each.verdict != Verdict.NOT_RUN}
-    adjusted = _adjusted(run)
-    conclusions = {
-        claim.row: conclude([judgements[row] for row in claim.rows if row.role == "contrast"])
-        for claim in claims
-        if not claim.by_algebra
-    }
-    decided = {row: each for row, each in conclusions.items() if each.verdict != Verdict.NOT_RUN}
-    adjusted_claims = _adjusted(decided)
-    reviewed = []
-    for claim in claims:
-        levels = reported_levels(reported, claim.row.reported)
-        compared = [
+    found = [_review(study, claim, reported, effects, ratios) for claim in claims]
+    judged = [
+        place
+        for place, each in enumerate(found)
+        if each.verdict not in (None, Verdict.NOT_RUN, Verdict.NOT_TESTABLE)
+    ]
+    p_values = [found[place].conclusion.p for place in judged]  # type: ignore[union-attr]
+    for place, p_holm in zip(judged, holm(p_values).tolist(), strict=True):
+        found[place] = replace(found[place], p_holm=p_holm)
+    return found
+
+
+def _review(
+    study: Study,
+    claim: Claim,
+    reported: pd.DataFrame,
+    effects: Mapping[ContrastRow, Confidence],
+    ratios: Mapping[ContrastRow, Ratios],
+) -> Reviewed:
+    """One claim, not yet corrected for the others."""
+    levels = reported_levels(reported, claim.row.reported)
+
+    def compared(rows: Sequence[ContrastRow], judgements: Sequence[Judgement]) -> list[Compared]:
+        return [
             Compared(
                 row,
                 contrast_name(row, study.labels(row.family)),
-                judgements[row],
-                adjusted.get(row),
+                study.labels(row.family).get(row.against, row.against),
+                judgement,
+                _seeds(row, judgement, effects),
                 paper_effect(claim.row, row, levels),
             )
-            for row in claim.rows
-            if row.role != "algebra"
+            for row, judgement in zip(rows, judgements, strict=True)
         ]
-        reviewed.append(
-            Reviewed(
-                row=claim.row,
-                conclusion=conclusions.get(claim.row),
-                p_holm=adjusted_claims.get(claim.row),
-                contrasts=[each for each in compared if each.row.role == "contrast"],
-                controls=[each for each in compared if each.row.role == "control"],
-                measured=[
-                    Measured(row, contrast_name(row, study.labels(row.family)), ratios.get(row))
-                    for row in claim.rows
-                    if row.role == "algebra"
-                ],
-            )
-        )
-    return reviewed
+
+    def contrasts_of(rows: Sequence[ContrastRow]) -> list[Contrast]:
+        return [Contrast(row.claimed, effects.get(row), row.band) for row in rows]
+
+    rows, controls, algebra = (
+        [row for row in claim.rows if row.role == role]
+        for role in ("contrast", "control", "algebra")
+    )
+    conclusion = conclude(contrasts_of(rows)) if rows else None
+    return Reviewed(
+        row=claim.row,
+        conclusion=conclusion,
+        untestable=_untestable(study, claim),
+        p_holm=None,
+        contrasts=compared(rows, conclusion.judgements) if conclusion else [],
+        controls=compared(controls, judge_together(contrasts_of(controls))),
+        measured=[
+            Measured(row, contrast_name(row, study.labels(row.family)), ratios.get(row))
+            for row in algebra
+        ],
+    )
+
+
+def _seeds(
+    row: ContrastRow, judgement: Judgement, effects: Mapping[ContrastRow, Confidence]
+) -> int | None:
+    if judgement.verdict != Verdict.NOT_SHOWN:
+        return None
+    return seeds_to_decide(effects[row], row.band, row.direction == "equal")
+
+
+def _untestable(study: Study, claim: Claim) -> str | None:
+    """Why a scale's families cannot test a claim; None where they can."""
+    if claim.row.needs == DASH:
+        return None
+    for family in dict.fromkeys(row.family for row in claim.rows):
+        experiment = study.experiments.get(family)
+        if experiment is not None and experiment.settings.problems.target != "solution":
+            return f"{family} learns bare answers, and the claim is about worked solutions"
+    return None
 
 
 def contrast_name(row: ContrastRow, labels: Mapping[str, str]) -> str:
@@ -191,12 +243,6 @@ def metric_name(row: ContrastRow) -> str:
             metric = metric_of(name)
             at = metric.at(row.budget)
             return f"under {at}" if isinstance(metric, UnderStrategy) else at
-
-
-def _adjusted(judged: Mapping[Row, Judgement] | Mapping[Row, Conclusion]) -> dict[Row, float]:
-    """Holm's p-values of everything that a run judges."""
-    adjusted = holm([each.p for each in judged.values()])
-    return dict(zip(judged, adjusted.tolist(), strict=True))
 
 
 # --- the paper's effects --------------------------------------------------------------------

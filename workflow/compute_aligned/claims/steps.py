@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from compute_aligned.config import claims as claim_sheets
+from compute_aligned.config.deviations import deviations
 from compute_aligned.config.options import Reported, Scale, grouped
 from compute_aligned.config.reading import REPORTED
 from compute_aligned.config.study import read_study
@@ -14,7 +15,8 @@ from compute_aligned.files import provenance, writing
 
 def claims(
     scale: Scale,
-    csv: Annotated[Path, typer.Option(help="Tidy values.")],
+    csv: Annotated[Path, typer.Option(help="Tidy values, a row a contrast.")],
+    verdicts: Annotated[Path, typer.Option(help="A row a claim, in words.")],
     md: Annotated[Path, typer.Option(help="For reading.")],
     html: Annotated[Path, typer.Option(help="For the report of the run.")],
     pdf: Annotated[Path, typer.Option(help="Vector graphics.")],
@@ -28,10 +30,11 @@ def claims(
     reported: Reported = REPORTED,
 ) -> None:
     """Judge the paper's claims on what was run: verdicts, their contrasts, a figure of them."""
-    from compute_aligned.claims import evidence, page, review, tables
+    from compute_aligned.claims import evidence, page, review, tables, verdict_tables
     from compute_aligned.claims import figure as claim_figure
     from compute_aligned.paper.figures import save
     from compute_aligned.paper.reported import read_reported
+    from compute_aligned.paper.sheets import to_markdown
 
     study = read_study(scale)
     measured = grouped("--outcomes", outcomes or [])
@@ -43,9 +46,11 @@ def claims(
         evidence.effects(study, measured, graded),
         evidence.ratios(study, graded),
     )
+    sheet = tables.sheet(reviewed, scale, deviations(study, read_study("paper")))
     writing.write_text(csv, tables.to_tidy(reviewed))
-    writing.write_text(md, tables.to_markdown(reviewed, scale))
-    writing.write_text(html, page.to_html(reviewed, scale))
+    writing.write_text(verdicts, verdict_tables.to_verdicts(reviewed))
+    writing.write_text(md, to_markdown(sheet))
+    writing.write_text(html, page.to_html(reviewed, scale, sheet))
     save(claim_figure.draw(reviewed, scale), pdf, png)
     inputs = [str(path) for files in (measured, graded) for some in files.values() for path in some]
     for made in (csv, pdf):

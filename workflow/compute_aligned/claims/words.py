@@ -2,21 +2,29 @@
 
 from collections.abc import Sequence
 
-from compute_aligned.claims.review import Compared, PaperEffect, Reviewed
+from compute_aligned.claims.evidence import Ratios
+from compute_aligned.claims.review import Compared, Reviewed
 from compute_aligned.config.sheets import ContrastRow
-from compute_aligned.method.verdicts import EQUAL_WITHIN, Verdict
+from compute_aligned.method.intervals import MOST_SEEDS
+from compute_aligned.method.verdicts import Verdict
 from compute_aligned.paper.captions import count
 from compute_aligned.paper.sheets import MISSING
 
 BY_ALGEBRA = "holds by algebra"
+AGAINST = " (against the claim)"  # of the paper's own number
 # of a control: what its verdict says of the rival explanation
-OF_RIVALS = {
-    Verdict.REPRODUCED: "ruled out",
+OF_RIVALS = {  # the worst first
     Verdict.CONTRADICTED: "explains it",
     Verdict.NOT_SHOWN: "not ruled out",
+    Verdict.TOO_SMALL: "not ruled out",
     Verdict.NOT_RUN: "not run",
+    Verdict.REPRODUCED: "ruled out",
 }
-CLAIMED = {"above": "> 0", "below": "< 0", "equal": f"within ±{EQUAL_WITHIN:g}"}
+
+
+def claimed_words(row: ContrastRow) -> str:
+    """Where a claim has the effect."""
+    return {"above": "> 0", "below": "< 0", "equal": f"within ±{row.band:g}"}[row.claimed]
 
 
 def number(row: ContrastRow, value: float, sign: str = "") -> str:
@@ -40,17 +48,61 @@ def unit_words(row: ContrastRow) -> str:
     return "points" if row.is_share else "reward"
 
 
-def paper_words(row: ContrastRow, paper: PaperEffect | None) -> str:
+def paper_words(compared: Compared) -> str:
     """The paper's effect, and the most that the problems can make its error."""
+    row, paper = compared.row, compared.paper
     if paper is None:
         return MISSING
     error = "" if paper.error is None else f" ±{number(row, paper.error)}"
-    return number(row, paper.effect, "+") + error
+    return number(row, paper.effect, "+") + error + (AGAINST if compared.against_paper else "")
 
 
 def verdict_words(claim: Reviewed) -> str:
-    """The verdict on a claim."""
-    return BY_ALGEBRA if claim.conclusion is None else str(claim.conclusion.verdict)
+    """The verdict on a claim in a word or two."""
+    return BY_ALGEBRA if claim.verdict is None else str(claim.verdict)
+
+
+def headline(claim: Reviewed) -> str:
+    """The verdict, and the rival explanations that stand against one in favour of the claim."""
+    if claim.verdict not in (Verdict.REPRODUCED, Verdict.IN_PART):
+        return verdict_words(claim)
+    where = {Verdict.CONTRADICTED: "below"}
+    rivals = {
+        control.against: where.get(control.judgement.verdict, "not above")
+        for control in claim.controls
+        if control.judgement.verdict not in (Verdict.REPRODUCED, Verdict.NOT_RUN)
+    }
+    return "; ".join([verdict_words(claim), *(f"{where} {name}" for name, where in rivals.items())])
+
+
+def reason(claim: Reviewed) -> str:
+    """Why a verdict is none: what the scale lacks, or what would decide; empty for others."""
+    deciding = claim.deciding
+    if claim.verdict == Verdict.NOT_TESTABLE:
+        return claim.untestable or ""
+    if deciding is None or deciding.judgement.interval is None:
+        return ""
+    if claim.verdict == Verdict.TOO_SMALL:
+        return f"an effect of {number(deciding.row, deciding.row.band)} is excluded"
+    if claim.verdict == Verdict.NOT_SHOWN:
+        return seeds_words(deciding)
+    return ""
+
+
+def contrast_verdict(compared: Compared) -> str:
+    """The verdict on a contrast; of a control what it says of the rival explanation."""
+    verdict = compared.judgement.verdict
+    if compared.row.role == "control":
+        return f"{OF_RIVALS[verdict]}: {compared.row.rival}"
+    return f"{verdict}; {seeds_words(compared)}" if verdict == Verdict.NOT_SHOWN else str(verdict)
+
+
+def seeds_words(compared: Compared) -> str:
+    """How many seeds would decide what is not shown."""
+    needed = compared.seeds
+    if needed is None:
+        return f"more than {MOST_SEEDS} seeds would decide"
+    return f"{needed} seeds would decide"
 
 
 def support_words(claim: Reviewed) -> str:
@@ -66,7 +118,7 @@ def rival_words(controls: Sequence[Compared]) -> list[str]:
 
     A rival is ruled out if every control of it is, and explains the claim if one of them does.
     """
-    order = (Verdict.CONTRADICTED, Verdict.NOT_SHOWN, Verdict.NOT_RUN, Verdict.REPRODUCED)
+    order = list(OF_RIVALS)
     rivals = dict.fromkeys(control.row.rival for control in controls)
     words = []
     for rival in rivals:
@@ -87,3 +139,16 @@ def scale_words(reviewed: Sequence[Reviewed], scale: str) -> str:
     fewest, most = min(seeds), max(seeds)
     range_ = count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
     return f"{scale} ({range_})"
+
+
+def ratio_words(found: Ratios | None) -> str:
+    """Median, mean with interval, and undefined share of what holds by algebra."""
+    if found is None:
+        return "not run"
+    parts = []
+    if found.median is not None:
+        parts.append(f"median {found.median:.2f}")
+    if found.mean is not None:
+        mean = found.mean
+        parts.append(f"mean {mean.estimate:.2f} [{mean.low:.2f}, {mean.high:.2f}]")
+    return ", ".join([*parts, f"undefined for {100 * found.undefined:.0f}%"])

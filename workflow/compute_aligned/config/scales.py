@@ -90,7 +90,9 @@ class Family(Settings):
 class Scale(Settings):
     """A scale: which engine and device, where problems come from, and every family's settings.
 
-    ``throughput`` is how fast the machine is, for ``make cost``; no result depends on it.
+    With ``train_together`` the job of a warm-up trains its branches too, in one process, and their
+    own jobs only put them in place. ``throughput`` is how fast the machine is, for ``make cost``.
+    No result depends on either.
     """
 
     engine: Engine
@@ -98,6 +100,7 @@ class Scale(Settings):
     dtype: Literal["float32", "bfloat16", "float16"]
     sources: dict[Name, Source]
     families: Annotated[dict[Name, Family], Field(min_length=1)]
+    train_together: bool = False
     throughput: Throughput | None = None
 
     @model_validator(mode="after")

@@ -189,12 +189,13 @@ class ClaimRow(Settings):
 
     ``reported`` names the families of ``config/paper_reported.csv`` that hold the paper's own
     numbers, ``paper_problems`` says how many problems those are means over; ``-`` where the paper
-    has none, or does not say.
+    has none, or does not say. ``needs`` says what a family must have for the claim to be tested.
     """
 
     claim: ClaimId
     reported: Names
     paper_problems: Annotated[str, Field(pattern=r"^(-|[1-9][0-9]*)$")]
+    needs: Literal["-", "worked_solutions"]
     statement: Text
 
     @property
@@ -247,6 +248,11 @@ class ContrastRow(Settings):
     def is_share(self) -> bool:
         """Whether its effect is a share, in percentage points, and no reward."""
         return all(metric_of(name).is_share for name in self.metrics)
+
+    @property
+    def band(self) -> float:
+        """What counts as equal to 0, in the unit of the effect."""
+        return metric_of(self.metrics[0]).equal_within
 
     @property
     def claimed(self) -> Literal["above", "below", "equal"]:

@@ -96,6 +96,18 @@ class Experiment:
         start = self.branch(name).row.start
         return WARMUP if start == FROM_WARMUP else start
 
+    @property
+    def in_order(self) -> list[str]:
+        """The branches, each after the one that it starts from."""
+        ordered: list[str] = []
+        while len(ordered) < len(self.branches):
+            ordered += [
+                name
+                for name in self.branches
+                if name not in ordered and self.start_of(name) in (WARMUP, *ordered)
+            ]
+        return ordered
+
     def seeds_in(self, run: Run) -> tuple[int, ...]:
         """The run's own seeds if it was given any, else those of the family."""
         return run.seeds or self.settings.seeds

@@ -106,8 +106,8 @@ def job_cost(job: Job, scale: Scale, engine: Engine, finished: Finished) -> Cost
     on_gpu = scale.device == "cuda" and KINDS[job.stage] in ON_DEVICE
     seconds = memory = 0.0
     if scale.throughput is not None:
-        seconds = job_seconds(job, scale.throughput, engine)
-        memory = _start(job, scale.throughput).gigabytes * GIGABYTE + job.work.memory_bytes
+        seconds = job_seconds(job, scale, scale.throughput, engine)
+        memory = _start(job, scale, scale.throughput).gigabytes * GIGABYTE + job.work.memory_bytes
     cost = Cost(job.work, 0.0 if on_gpu else seconds, seconds if on_gpu else 0.0, memory)
     took = finished.took(job)
     if took is None:
@@ -120,11 +120,11 @@ def job_cost(job: Job, scale: Scale, engine: Engine, finished: Finished) -> Cost
     )
 
 
-def job_seconds(job: Job, throughput: Throughput, engine: Engine) -> float:
+def job_seconds(job: Job, scale: Scale, throughput: Throughput, engine: Engine) -> float:
     """Estimated seconds of a job on its device."""
     work = job.work
     seconds = (
-        _start(job, throughput).seconds
+        _start(job, scale, throughput).seconds
         + work.passes * throughput.pass_seconds
         + work.scored * throughput.score_seconds
     )
@@ -138,7 +138,9 @@ def job_seconds(job: Job, throughput: Throughput, engine: Engine) -> float:
     )
 
 
-def _start(job: Job, throughput: Throughput) -> JobStart:
+def _start(job: Job, scale: Scale, throughput: Throughput) -> JobStart:
+    if job.stage == "branches" and scale.train_together:
+        return throughput.jobs.prepare  # its model is there already, and no torch is loaded
     return getattr(throughput.jobs, KINDS[job.stage])
 
 

@@ -1,8 +1,8 @@
 """What the finished jobs of a run have left of themselves: what they took, where results came from.
 
-Snakemake's benchmark files say how long a job ran and how much memory it had. Its CPU time is that
-of the record of provenance, which the job wrote itself; Snakemake's stands in for it where there is
-none.
+Snakemake's benchmark files say how much memory a job had. How long it took, and its CPU time, are
+those of the record of provenance, which the job wrote itself: a model that was trained by the job
+of its warm-up has its own there. Snakemake's stand in for them where there is no record.
 """
 
 import csv
@@ -108,8 +108,11 @@ class Finished:
         if not path.exists():
             return None
         took = read_benchmark(path)
-        recorded = (self.provenance(job) or {}).get("cpu_seconds")
-        return took if recorded is None else replace(took, cpu_seconds=float(recorded))
+        record = self.provenance(job) or {}
+        if "cpu_seconds" not in record:
+            return took
+        cpu, wall = float(record["cpu_seconds"]), float(record["seconds"])
+        return replace(took, cpu_seconds=cpu, wall_seconds=wall)
 
     def provenance(self, job: Job) -> dict[str, Any] | None:
         """The record of what a job published; None where there is none.

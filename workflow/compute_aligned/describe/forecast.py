@@ -73,7 +73,7 @@ def expected(run: Run, scale: str) -> dict[str, Expected]:
     on_gpu = settings.device == "cuda"
     return {
         f"results/{scale}/benchmarks/{job.benchmark}": Expected(
-            job_seconds(job, settings.throughput, engine),
+            job_seconds(job, settings, settings.throughput, engine),
             job.stage,
             on_gpu and KINDS[job.stage] in ON_DEVICE,
         )

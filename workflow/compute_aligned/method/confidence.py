@@ -57,6 +57,8 @@ class Confidence:
         problem_errors: Bootstrapped errors from the problems, shape (B,); one zero without any.
         seed_scale: What multiplies the t variate; 0 without one.
         freedom: The t variate's degrees of freedom; infinite for a normal one.
+        least_scale: The seeds' part is not less than a normal variate times this; 0 where
+            ``seed_scale`` is the larger.
         standard_error: As in :class:`Interval`.
         num_seeds: As in :class:`Interval`.
         num_problems: As in :class:`Interval`.
@@ -72,6 +74,7 @@ class Confidence:
     num_seeds: int
     num_problems: int
     sources: Sources
+    least_scale: float = 0.0
 
     def interval(self, level: float = 0.95) -> Interval:
         """The two-sided interval of a level inside (0, 1).
@@ -115,29 +118,45 @@ class Confidence:
         """The same of the mean plus a constant."""
         return replace(self, estimate=self.estimate + by)
 
+    @property
+    def _seed_errors(self) -> list[tuple[float, float]]:
+        """Scale and degrees of freedom of what the seeds' error may be; the worst of them counts.
+
+        Far out a t variate of a small scale is more than a normal one of a larger.
+        """
+        least = [(self.least_scale, np.inf)] if self.least_scale else []
+        return [(self.seed_scale, self.freedom), *least]
+
     def _tail(self, errors: FloatArray, value: float) -> float:
         """Probability of an error of at most ``value``; the t variate is symmetric."""
         if self.standard_error == 0:
             return 1.0
-        if self.seed_scale == 0:
-            # the estimate itself counts as one more draw: B draws cannot tell p from below 1/(B+1)
-            return float((np.count_nonzero(errors <= value) + 1) / (errors.size + 1))
-        units = (value - errors) / self.seed_scale
-        return float(special.stdtr(self.freedom, units).mean())
+        return max(_tail(errors, value, *each) for each in self._seed_errors)
 
     def _quantile(self, probability: float) -> float:
-        errors, scale = self.problem_errors, self.seed_scale
-        if scale == 0:
-            return float(np.quantile(errors, probability))
-        units = errors / scale
-        quantile = float(special.stdtrit(self.freedom, probability))
+        found = [_quantile(self.problem_errors, probability, *each) for each in self._seed_errors]
+        return min(found) if probability < 0.5 else max(found)
 
-        def excess(error: float) -> float:
-            return float(special.stdtr(self.freedom, error - units).mean()) - probability
 
-        # The margin keeps a change of sign in the bracket where all errors agree to rounding.
-        low, high = float(units.min()) + quantile, float(units.max()) + quantile
-        return scale * float(optimize.brentq(excess, low - 1e-6, high + 1e-6))
+def _tail(errors: FloatArray, value: float, scale: float, freedom: float) -> float:
+    if scale == 0:
+        # the estimate itself counts as one more draw: B draws cannot tell p from below 1/(B+1)
+        return float((np.count_nonzero(errors <= value) + 1) / (errors.size + 1))
+    return float(special.stdtr(freedom, (value - errors) / scale).mean())
+
+
+def _quantile(errors: FloatArray, probability: float, scale: float, freedom: float) -> float:
+    if scale == 0:
+        return float(np.quantile(errors, probability))
+    units = errors / scale
+    quantile = float(special.stdtrit(freedom, probability))
+
+    def excess(error: float) -> float:
+        return float(special.stdtr(freedom, error - units).mean()) - probability
+
+    # The margin keeps a change of sign in the bracket where all errors agree to rounding.
+    low, high = float(units.min()) + quantile, float(units.max()) + quantile
+    return scale * float(optimize.brentq(excess, low - 1e-6, high + 1e-6))
 
 
 def mean_confidence(
@@ -160,16 +179,17 @@ def mean_confidence(
     num_seeds, num_problems = values.shape
     if values.size < 2:
         raise ValueError("an interval needs two seeds or two problems")
-    seed_variance, problem_variance = _variance_components(values)
+    seed_variance, least_variance, problem_variance = _variance_components(values)
     return Confidence(
         estimate=float(values.mean()),
         problem_errors=_problem_errors(values.mean(axis=0), problem_variance, num_bootstrap, seed),
         seed_scale=float(np.sqrt(seed_variance)),
         freedom=num_seeds - 1,
-        standard_error=float(np.sqrt(seed_variance + problem_variance)),
+        standard_error=float(np.sqrt(max(seed_variance, least_variance) + problem_variance)),
         num_seeds=num_seeds,
         num_problems=num_problems,
         sources=_sources(num_seeds, num_problems),
+        least_scale=float(np.sqrt(least_variance)) if least_variance > seed_variance else 0.0,
     )
 
 
@@ -240,24 +260,33 @@ def _sources(num_seeds: int, num_problems: int) -> Sources:
     return "seeds" if num_problems == 1 else "problems+seeds"
 
 
-def _variance_components(values: FloatArray) -> tuple[float, float]:
+def _variance_components(values: FloatArray) -> tuple[float, float, float]:
     """Split the variance of the grand mean into seeds (with interaction) and problems (without).
 
     With mean squares of the two-way layout, these are ``MS_seed / (S P)`` and
     ``(MS_problem - MS_interaction) / (S P)``, the latter at least 0, which is what it estimates
     where the problems do not differ.
+
+    The interaction alone makes the means of the seeds vary by ``MS_interaction / P``, and with
+    (S - 1)(P - 1) degrees of freedom that is known well. Few seeds can agree by chance more than
+    that: the seeds' variance is not less.
+
+    Returns:
+        The seeds' variance, the least that it is, and the problems' variance.
+
     """
     num_seeds, num_problems = values.shape
     seed_means, problem_means = values.mean(axis=1), values.mean(axis=0)
     if num_seeds == 1:
-        return 0.0, float(problem_means.var(ddof=1) / num_problems)
+        return 0.0, 0.0, float(problem_means.var(ddof=1) / num_problems)
     seeds = float(seed_means.var(ddof=1) / num_seeds)
     if num_problems == 1:
-        return seeds, 0.0
+        return seeds, 0.0, 0.0
     residuals = values - seed_means[:, None] - problem_means[None, :] + values.mean()
     mean_square = np.sum(residuals**2) / ((num_seeds - 1) * (num_problems - 1))
-    problems = problem_means.var(ddof=1) / num_problems - mean_square / values.size
-    return seeds, float(max(problems, 0.0))
+    floor = float(mean_square / values.size)
+    problems = float(problem_means.var(ddof=1) / num_problems) - floor
+    return seeds, floor, max(problems, 0.0)
 
 
 def _problem_errors(

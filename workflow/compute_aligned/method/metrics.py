@@ -68,6 +68,11 @@ class Metric(ABC):
         return PERCENT if self.is_share else 1.0
 
     @property
+    def equal_within(self) -> float:
+        """The largest difference that counts as none: 2 points, or .2 of a reward of about 10."""
+        return 2.0 if self.is_share else 0.2
+
+    @property
     def unit(self) -> str:
         """Of a level."""
         return "percent" if self.is_share else "reward"

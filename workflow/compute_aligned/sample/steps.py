@@ -109,7 +109,8 @@ def sample(
         engine=engine,
         device=at.device,
         config_hash=sampling_fingerprint(experiment, engine),
-        **counts,
+        samples=counts["samples"],
+        tokens=counts["tokens"],
     )
 
 
