@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from compute_aligned.config import claims as claim_sheets
-from compute_aligned.config.deviations import deviations
+from compute_aligned.config.deviations import from_paper
 from compute_aligned.config.options import Reported, Scale, grouped
 from compute_aligned.config.reading import REPORTED
 from compute_aligned.config.study import read_study
@@ -46,7 +46,7 @@ def claims(
         evidence.effects(study, measured, graded),
         evidence.ratios(study, graded),
     )
-    sheet = tables.sheet(reviewed, scale, deviations(study, read_study("paper")))
+    sheet = tables.sheet(reviewed, scale, from_paper(study))
     writing.write_text(csv, tables.to_tidy(reviewed))
     writing.write_text(verdicts, verdict_tables.to_verdicts(reviewed))
     writing.write_text(md, to_markdown(sheet))

@@ -8,11 +8,11 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from compute_aligned.config.deviations import deviations
+from compute_aligned.config.deviations import from_paper
 from compute_aligned.config.fingerprints import fingerprint
 from compute_aligned.config.reading import CONFIG, REPORTED, read_branches, sheet_file
 from compute_aligned.config.sheets import WARMUP, ClaimRow, ContrastRow
-from compute_aligned.config.study import Study, read_study
+from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near, read_sheet
 
@@ -162,5 +162,5 @@ def claims_fingerprint(study: Study) -> str:
     claims = read_claims(study.folder).values()
     rows = [row for claim in claims for row in (claim.row, *claim.rows)]
     labels = [label for family in families_at(study) for label in study.labels(family).values()]
-    otherwise = [repr(each) for each in deviations(study, read_study("paper"))]
+    otherwise = [repr(each) for each in from_paper(study)]
     return fingerprint(*rows, *labels, *otherwise)

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from compute_aligned.config.reading import read_scale, scale_file
+from compute_aligned.config.scales import Family, Scale
 from compute_aligned.config.settings import Duration, Sft
-from compute_aligned.config.study import Experiment, Study
+from compute_aligned.config.study import Study
 
 # blocks and keys that say how large an experiment is, how fast it learns, or what it is about
 SIZES = (
@@ -20,6 +22,7 @@ SIZES = (
     *("longest", "rl.steps"),
 )
 NONE = "none"
+PAPER = "paper"  # the scale with the paper's own settings
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,23 @@ class Deviation:
     families: tuple[str, ...]
 
 
-def deviations(study: Study, paper: Study) -> list[Deviation]:
+def from_paper(study: Study) -> list[Deviation]:
+    """What a study does otherwise than the scale ``paper``; nothing where there is none."""
+    there = scale_file(PAPER, study.folder).exists()
+    return deviations(study.settings, read_scale(PAPER, study.folder)) if there else []
+
+
+def deviations(scale: Scale, paper: Scale) -> list[Deviation]:
     """Every key of the method that a scale has otherwise, in the order of the settings.
 
     Args:
-        study: A scale.
+        scale: A scale.
         paper: The scale with the paper's own settings; families that it lacks are left out.
 
     """
     found: dict[tuple[str, str, str], list[str]] = {}
-    for family, experiment in study.experiments.items():
-        if family not in paper.experiments:
-            continue
-        here, there = (dict(_keys(each)) for each in (experiment, paper.experiment(family)))
+    for family in [name for name in scale.families if name in paper.families]:
+        here, there = (dict(_keys(each.families[family])) for each in (scale, paper))
         for key in dict.fromkeys([*here, *there]):
             block = key.partition(".")[0]
             alone = key != block and (block in here) != (block in there)
@@ -68,18 +75,17 @@ def _is_size(key: str) -> bool:
     return any(f".{key}.".find(f".{size}.") >= 0 for size in SIZES)
 
 
-def _keys(experiment: Experiment) -> Iterator[tuple[str, str]]:
+def _keys(family: Family) -> Iterator[tuple[str, str]]:
     """Every key of a family with its value as text; training lengths in epochs."""
-    settings = experiment.settings
-    for name, block in settings:
+    for name, block in family:
         if isinstance(block, Sft):
             # a whole block that is missing says so once, and not key by key
             yield name, "given"
             others = block.model_dump(mode="json", exclude={"hold", "decay", "stop_at_probability"})
             yield from _flat(others, f"{name}.")
-            yield f"{name}.length", _length(block, experiment)
+            yield f"{name}.length", _length(block, family)
         else:
-            yield from _flat({name: settings.model_dump(mode="json")[name]}, "")
+            yield from _flat({name: family.model_dump(mode="json")[name]}, "")
 
 
 def _flat(block: Mapping[str, Any], above: str) -> Iterator[tuple[str, str]]:
@@ -90,20 +96,20 @@ def _flat(block: Mapping[str, Any], above: str) -> Iterator[tuple[str, str]]:
             yield f"{above}{key}", str(value)
 
 
-def _length(training: Sft, experiment: Experiment) -> str:
+def _length(training: Sft, family: Family) -> str:
     """How long a training holds its rate and then lowers it, or until what it holds it."""
     parts = []
     if training.stop_at_probability is not None:
         parts.append(f"until p is {training.stop_at_probability:g}")
     elif training.hold.count:
-        parts.append(f"{_epochs(training.hold, training, experiment)} at a constant rate")
+        parts.append(f"{_epochs(training.hold, training, family)} at a constant rate")
     if training.decay.count:
-        parts.append(f"{_epochs(training.decay, training, experiment)} to a rate of 0")
+        parts.append(f"{_epochs(training.decay, training, family)} to a rate of 0")
     return ", ".join(parts)
 
 
-def _epochs(length: Duration, training: Sft, experiment: Experiment) -> str:
-    size = experiment.settings.problems.train
+def _epochs(length: Duration, training: Sft, family: Family) -> str:
+    size = family.problems.train
     if length.unit == "epochs" or size == "all":
         return f"{length.count} {length.unit}"
     return f"{length.count * training.batch_size / size:.3g} epochs"

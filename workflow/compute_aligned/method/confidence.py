@@ -15,7 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special
 
-from compute_aligned.method.resampling import FloatArray, resampled_means, resamples
+from compute_aligned.method.resampling import (
+    FloatArray,
+    problem_errors,
+    resamples,
+    variance_components,
+)
 
 Sources = Literal["problems", "seeds", "problems+seeds", "samples", "samples+seeds"]
 
@@ -179,10 +184,10 @@ def mean_confidence(
     num_seeds, num_problems = values.shape
     if values.size < 2:
         raise ValueError("an interval needs two seeds or two problems")
-    seed_variance, least_variance, problem_variance = _variance_components(values)
+    seed_variance, least_variance, problem_variance = variance_components(values)
     return Confidence(
         estimate=float(values.mean()),
-        problem_errors=_problem_errors(values.mean(axis=0), problem_variance, num_bootstrap, seed),
+        problem_errors=problem_errors(values.mean(axis=0), problem_variance, num_bootstrap, seed),
         seed_scale=float(np.sqrt(seed_variance)),
         freedom=num_seeds - 1,
         standard_error=float(np.sqrt(max(seed_variance, least_variance) + problem_variance)),
@@ -258,54 +263,6 @@ def _sources(num_seeds: int, num_problems: int) -> Sources:
     if num_seeds == 1:
         return "problems"
     return "seeds" if num_problems == 1 else "problems+seeds"
-
-
-def _variance_components(values: FloatArray) -> tuple[float, float, float]:
-    """Split the variance of the grand mean into seeds (with interaction) and problems (without).
-
-    With mean squares of the two-way layout, these are ``MS_seed / (S P)`` and
-    ``(MS_problem - MS_interaction) / (S P)``, the latter at least 0, which is what it estimates
-    where the problems do not differ.
-
-    The interaction alone makes the means of the seeds vary by ``MS_interaction / P``, and with
-    (S - 1)(P - 1) degrees of freedom that is known well. Few seeds can agree by chance more than
-    that: the seeds' variance is not less.
-
-    Returns:
-        The seeds' variance, the least that it is, and the problems' variance.
-
-    """
-    num_seeds, num_problems = values.shape
-    seed_means, problem_means = values.mean(axis=1), values.mean(axis=0)
-    if num_seeds == 1:
-        return 0.0, 0.0, float(problem_means.var(ddof=1) / num_problems)
-    seeds = float(seed_means.var(ddof=1) / num_seeds)
-    if num_problems == 1:
-        return seeds, 0.0, 0.0
-    residuals = values - seed_means[:, None] - problem_means[None, :] + values.mean()
-    mean_square = np.sum(residuals**2) / ((num_seeds - 1) * (num_problems - 1))
-    floor = float(mean_square / values.size)
-    problems = float(problem_means.var(ddof=1) / num_problems) - floor
-    return seeds, floor, max(problems, 0.0)
-
-
-def _problem_errors(
-    problem_means: FloatArray, variance: float, num_bootstrap: int, seed: int
-) -> FloatArray:
-    """Bootstrap errors of the mean over problems, scaled to the given variance.
-
-    The bootstrap gives their shape (skewed where few problems differ), ``variance`` their size:
-    the spread of the problems' means also holds the interaction, which the seeds account for.
-    Since that variance is itself an estimate, each error is multiplied by the root of an inverse
-    chi-square over its P - 1 degrees of freedom, as in a t variate.
-    """
-    num_problems = len(problem_means)
-    centred = problem_means - problem_means.mean()
-    bootstrap_variance = float(np.mean(centred**2)) / num_problems
-    if variance == 0 or bootstrap_variance == 0:
-        return np.zeros(1)
-    errors, inflation = resampled_means(centred, num_bootstrap, seed)
-    return errors * np.sqrt(inflation * variance / bootstrap_variance)
 
 
 def _contrast(sides: list[FloatArray]) -> FloatArray:
