@@ -182,7 +182,6 @@ def slow_rl_step(case: RlCase) -> float:
                 p = log_probs(policy.model, prompt, completion).sum().exp().item()
             weight = PASS_AT * p * (1 - p) ** (PASS_AT - 1) / (1 - (1 - p) ** PASS_AT)
             sequences.append((prompt, completion, (reward - mean) / (std + 1e-4) * weight))
-    num_tokens = sum(len(completion) for _, completion, _ in sequences)
     optimizer = adamw(policy.parameters, settings)
     optimizer.zero_grad(set_to_none=True)
     total = 0.0
@@ -191,7 +190,7 @@ def slow_rl_step(case: RlCase) -> float:
         with torch.no_grad():
             before = log_probs(policy.reference, prompt, completion)
         d = before - now
-        penalty = (d.exp() - d - 1).sum() / num_tokens
+        penalty = (d.exp() - d - 1).mean() / len(sequences)
         loss = -gain * now.sum() / len(sequences) + settings.kl_weight * penalty
         loss.backward()
         total += loss.item()

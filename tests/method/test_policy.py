@@ -118,33 +118,35 @@ def test_each_loss_and_its_gradient_equal_a_loop_over_tokens(token, batch):
     current, other, lengths, gains = batch
     mask = mask_of(lengths, current.shape[1])
     log_probs, constant = with_poison(current, mask), with_poison(other, mask)
-    weighted, count = double(gains).requires_grad_(), len(lengths)
-    if token is gradient_token:
-        loss = policy_gradient_loss(sequence_log_prob(log_probs, mask), weighted)
+    weighted, of_tokens = double(gains).requires_grad_(), token is kl_token
+    if of_tokens:
+        loss = kl_penalty(log_probs, constant, mask)
     else:
-        loss, count = kl_penalty(log_probs, constant, mask), lengths.sum()
+        loss = policy_gradient_loss(sequence_log_prob(log_probs, mask), weighted)
     loss.backward()
 
     terms, gradient = [], np.zeros_like(current)
     for b, length in enumerate(lengths):
+        share = len(lengths) * (length if of_tokens else 1)
         for t in range(length):
-            value, gradient[b, t] = token(current[b, t], other[b, t], gains[b])
-            terms.append(value)
-    assert loss.item() == pytest.approx(math.fsum(terms) / count, abs=1e-12)
-    torch.testing.assert_close(log_probs.grad, double(gradient / count))
+            found = np.array(token(current[b, t], other[b, t], gains[b])) / share
+            terms.append(found[0])
+            gradient[b, t] = found[1]
+    assert loss.item() == pytest.approx(math.fsum(terms), abs=1e-12)
+    torch.testing.assert_close(log_probs.grad, double(gradient))
     assert weighted.grad is None  # advantages, weights and other policies are constants
     assert constant.grad is None
 
 
-def test_the_kl_penalty_weighs_tokens_and_counts_equal_completions_as_often_as_there_are():
-    # d = log 2 on the only token of one completion, 0 on the three of the other
+def test_the_kl_penalty_weighs_completions_alike_and_equal_ones_as_often_as_there_are():
+    # d = log 2 on the only token of one completion, and on one of the three of the other
     current, reference = -torch.ones(2, 3).double(), -torch.ones(2, 3).double()
-    reference[0, 0] += math.log(2)
+    reference[:, 0] += math.log(2)
     mask = mask_of([1, 3], 3)
     d = 2 - math.log(2) - 1
-    assert kl_penalty(current, reference, mask).item() == pytest.approx(d / 4)
+    assert kl_penalty(current, reference, mask).item() == pytest.approx((d + d / 3) / 2)
     counted = kl_penalty(current, reference, mask, counts=torch.tensor([5, 2]))
-    assert counted.item() == pytest.approx(5 * d / 11)
+    assert counted.item() == pytest.approx((5 * d + 2 * d / 3) / 7)
 
 
 def test_the_kl_penalty_averages_to_the_divergence_under_the_policy():
@@ -181,7 +183,7 @@ def test_a_reward_that_is_no_number_names_its_prompt(bad):
         (group_advantages, (torch.zeros(3),), "prompts x rollouts"),
         (group_advantages, (torch.zeros(2, 3, dtype=torch.int64),), "prompts x rollouts"),
         (penalise_all_wrong, (ZEROS, MASK, -0.5), "a penalty is not negative"),
-        (kl_penalty, (ZEROS, ZEROS, ~MASK), "no completion token"),
+        (kl_penalty, (ZEROS, ZEROS, ~MASK), "no token"),
         # shapes that would broadcast
         (kl_penalty, (ZEROS, ZEROS[:1], MASK), "shapes differ"),
         (policy_gradient_loss, (torch.zeros(2), torch.zeros(2, 1)), "shapes differ"),

@@ -73,7 +73,7 @@ def slow_loss(
                 reference = log_probs_of_one(of.reference, prompt, completion, temperature)
             total = total + gain * log_probs.sum()
             d = reference - log_probs
-            penalties += list(d.exp() - d - 1)
+            penalties.append((d.exp() - d - 1).mean())
     loss = -total / (len(drawn.prompts) * SETTINGS.group_size)
     return loss + what.settings.kl_weight * torch.stack(penalties).mean()
 

@@ -121,12 +121,12 @@ def kl_penalty(
     mask: Tensor,
     counts: Tensor | None = None,
 ) -> Tensor:
-    """Mean of ``exp(d) - d - 1``, d = log pi_ref - log pi, over completion tokens, a scalar.
+    """Mean of ``exp(d) - d - 1``, d = log pi_ref - log pi, over tokens and completions, a scalar.
 
     Not negative, and an unbiased estimate of KL(pi || pi_ref) at tokens sampled from pi. The mean
-    is over all completion tokens of the batch together (PAPER section 2, "mean over completion
-    tokens"), so a long completion counts for more than a short one. A batch in parts: weight each
-    part's penalty by its share of the completion tokens.
+    is over the tokens of each completion, and then over completions (PAPER section 2), so that a
+    short completion counts as much as a long one. A batch in parts: weight each part's penalty by
+    its share of the completions.
 
     Args:
         token_log_probs: Under the policy being trained, shape (B, T).
@@ -135,18 +135,18 @@ def kl_penalty(
         counts: How many equal sequences each one stands for, shape (B,); one each where None.
 
     Raises:
-        ValueError: The (B, T) shapes differ, or the mask has no completion token.
+        ValueError: The (B, T) shapes differ, or a completion has no token.
 
     """
     _check_same_shape(token_log_probs, reference_log_probs)
     num_tokens = mask.sum(dim=1)
+    if not num_tokens.all():
+        raise ValueError("a completion has no token")
     if counts is None:
         counts = torch.ones_like(num_tokens)
-    total = (num_tokens * counts).sum()
-    if total == 0:
-        raise ValueError("the mask has no completion token")
     d = _completion_only(reference_log_probs.detach() - token_log_probs, mask)
-    return ((torch.expm1(d) - d).sum(dim=1) * counts).sum() / total
+    of_completions = (torch.expm1(d) - d).sum(dim=1) / num_tokens
+    return (of_completions * counts).sum() / counts.sum()
 
 
 def _completion_only(values: Tensor, mask: Tensor) -> Tensor:

@@ -159,17 +159,16 @@ def accumulate_gradient(policy: Policy, rows: list[Row], settings: Rl) -> dict:
 
     """
     num_rollouts = sum(row.count for row in rows)
-    num_tokens = sum(row.count * len(row.completion) for row in rows)
     loss, kl = 0.0, 0.0
     size = settings.micro_batch_size
     for part in of_like_length(rows, size, lambda r: len(r.prompt) + len(r.completion)):
         tensors = RowTensors.of(part, policy.tokenizer.pad_token_id, policy.model.device)
         mean_loss, penalty = part_losses(policy, tensors, settings)
-        share_of_tokens = tensors.num_tokens / num_tokens
+        share = sum(row.count for row in part) / num_rollouts
         part_loss = mean_loss * (len(part) / num_rollouts)
         if penalty is not None:
-            part_loss = part_loss + settings.kl_weight * share_of_tokens * penalty
-            kl += share_of_tokens * penalty.item()
+            part_loss = part_loss + settings.kl_weight * share * penalty
+            kl += share * penalty.item()
         part_loss.backward()
         loss += part_loss.item()
     return {"loss": loss, "kl": kl if settings.kl_weight else None}
@@ -197,14 +196,9 @@ class RowTensors:
         """Completion tokens, bool, shape (B, C)."""
         return self.tokens.completion_mask.bool()
 
-    @property
-    def num_tokens(self) -> int:
-        """Completion tokens of all the rollouts that the rows stand for."""
-        return int((self.mask.sum(1) * self.counts).sum())
-
 
 def part_losses(policy: Policy, rows: RowTensors, settings: Rl) -> tuple[Tensor, Tensor | None]:
-    """The policy-gradient loss, a mean over rows, and the KL penalty, one over rollouts' tokens.
+    """The policy-gradient loss, a mean over rows, and the KL penalty, a mean over rollouts.
 
     The penalty is None where it has no weight. Policy and reference are taken at one temperature:
     at the rollouts' own, the penalty estimates the KL divergence of what is sampled from.
