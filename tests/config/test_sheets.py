@@ -154,7 +154,7 @@ def test_equal_is_in_percentage_points_and_no_reward() -> None:
 
 
 def test_a_gain_of_votes_needs_both_metrics() -> None:
-    assert claim_parts.row(metric="aggregation_gain@k").metrics == ("pass@k", "maj@k")
+    assert claim_parts.row(metric="aggregation_gain@k").metrics == ("aggregation_gain@k",)
 
 
 def test_what_holds_by_algebra_has_no_direction_to_claim() -> None:

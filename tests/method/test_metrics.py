@@ -123,3 +123,15 @@ def test_the_configuration_reads_metrics_without_torch_and_numpy():
     )
     folder = Path(compute_aligned.__file__).parents[1]
     subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
+
+
+def test_what_a_vote_adds_is_its_difference_from_a_single_sample() -> None:
+    correct = [True, True, False, True]
+    scores = {"num_samples": 4, "num_correct": 3, "problem": "p", "correct": correct}
+    scores["votes"] = ["7", "7", "8", "7"]
+    voted = dict(metric_of("maj@k").points(scores, [2, 4]))
+
+    found = metric_of("aggregation_gain@k").points(scores, [1, 2, 4])
+
+    assert found == [(k, voted[k] - 0.75) for k in (2, 4)]
+    assert metric_of("aggregation_gain@k").at(4) == "maj@4 − pass@1"

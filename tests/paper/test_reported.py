@@ -127,3 +127,16 @@ def test_a_broken_file_of_reported_values_is_named(
     with pytest.raises(InputError, match=problem) as caught:
         read_reported(path)
     assert caught.value.where == str(path)
+
+
+def test_what_follows_from_the_paper_s_values_is_added_and_nothing_that_it_gives_itself() -> None:
+    frame = read_reported()
+    keys = ["family", "branch", "metric", "budget"]
+    rows = frame.drop_duplicates(keys).set_index(keys)["value"].to_dict()
+
+    # Table A.7 gives maj@64 and pass@1, and prints their difference
+    assert rows["token_margin", "pairwise", "aggregation_gain@k", 64] == pytest.approx(5.73)
+    assert rows["token_margin", "pairwise", "maj@k", 1] == 12.47
+    # Table 3 has votes of one itself, and Table 2 no votes at all
+    assert rows["sft_majority", "ce", "maj@k", 1] == 21.9
+    assert ("sft_passn", "ce", "maj@k", 1) not in rows

@@ -117,16 +117,8 @@ def paired_effect(outcomes: pd.DataFrame, row: ContrastRow) -> Confidence:
 
 def _measured(outcomes: pd.DataFrame, row: ContrastRow, branch: str) -> pd.DataFrame:
     """The metric of a contrast for one branch, in its unit: a row a seed, a column a problem."""
-    unit = metric_of(row.metrics[0]).factor
-    if row.metric == "aggregation_gain@k":
-        voted = seeds_by_problems(_at(outcomes, "maj@k", row.budget), branch)
-        alone = seeds_by_problems(_at(outcomes, "pass@k", 1), branch)
-        return (voted - alone) * unit
-    return seeds_by_problems(_at(outcomes, row.metric, row.budget), branch) * unit
-
-
-def _at(outcomes: pd.DataFrame, metric: str, k: int) -> pd.DataFrame:
-    return outcomes[(outcomes["metric"] == metric) & (outcomes["k"] == k)]
+    at = outcomes[(outcomes["metric"] == row.metric) & (outcomes["k"] == row.budget)]
+    return seeds_by_problems(at, branch) * metric_of(row.metric).factor
 
 
 def pool_effect(samples: pd.DataFrame, row: ContrastRow) -> Confidence:

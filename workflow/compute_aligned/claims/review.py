@@ -16,7 +16,7 @@ from compute_aligned.config.sheets import DASH, ClaimRow, ContrastRow
 from compute_aligned.config.study import Study
 from compute_aligned.method.confidence import Confidence
 from compute_aligned.method.intervals import seeds_to_decide
-from compute_aligned.method.metrics import UnderStrategy, metric_of
+from compute_aligned.method.metrics import AggregationGain, UnderStrategy, metric_of
 from compute_aligned.method.verdicts import (
     ERROR_RATE,
     STATEMENTS,
@@ -234,15 +234,11 @@ def contrast_name(row: ContrastRow, labels: Mapping[str, str]) -> str:
 
 def metric_name(row: ContrastRow) -> str:
     """The metric at its budget."""
-    match row.metric:
-        case "aggregation_gain@k":
-            return f"maj@{row.budget} − pass@1"
-        case "rho":
-            return f"rho at n = {row.budget}"
-        case name:
-            metric = metric_of(name)
-            at = metric.at(row.budget)
-            return f"under {at}" if isinstance(metric, UnderStrategy) else at
+    if row.metric == "rho":
+        return f"rho at n = {row.budget}"
+    metric = metric_of(row.metric)
+    at = metric.at(row.budget)
+    return f"under {at}" if isinstance(metric, UnderStrategy) else at
 
 
 # --- the paper's effects --------------------------------------------------------------------
@@ -265,22 +261,14 @@ def paper_effect(
         levels: As ``reported.reported_levels`` gives them.
 
     """
-    sides = [_paper_level(row, branch, levels) for branch in row.models]
+    sides = [levels.get((branch, row.metric, row.budget)) for branch in row.models]
     found = [side for side in sides if side is not None]
     if len(found) < len(sides):
         return None
     effect = found[0] - (found[1] if row.level is None else row.level)
     num_problems = claim.num_paper_problems
-    if num_problems is None or row.metrics != (row.metric,) or not row.is_share:
+    binomial = row.is_share and not isinstance(metric_of(row.metric), AggregationGain)
+    if num_problems is None or not binomial:
         return PaperEffect(effect, None)
     variance = sum(level * (100 - level) / num_problems for level in found)
     return PaperEffect(effect, NORMAL_95 * math.sqrt(variance))
-
-
-def _paper_level(
-    row: ContrastRow, branch: str, levels: Mapping[tuple[str, str, int], float]
-) -> float | None:
-    if row.metric != "aggregation_gain@k":
-        return levels.get((branch, row.metric, row.budget))
-    voted, alone = levels.get((branch, "maj@k", row.budget)), levels.get((branch, "pass@k", 1))
-    return None if voted is None or alone is None else voted - alone

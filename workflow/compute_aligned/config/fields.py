@@ -87,7 +87,7 @@ def _metric_schema(*others: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": rf"^({names}|{_STRATEGY})$"})
 
 
-_OF_CONTRASTS = ("aggregation_gain@k", "rho")
+_OF_CONTRASTS = ("rho",)
 MetricName = Annotated[str, AfterValidator(_metric), _metric_schema()]
 ItemMetric = Annotated[str, AfterValidator(lambda value: _metric(value, "-")), _metric_schema("-")]
 ContrastMetric = Annotated[

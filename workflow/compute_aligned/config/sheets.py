@@ -208,10 +208,10 @@ class ContrastRow(Settings):
     """A row of ``config/claim_contrasts.tsv``: one of the contrasts that a claim consists of.
 
     The effect is the metric of ``branch`` minus that of ``against``, which is another branch, the
-    ``warmup``, or a fixed level in the metric's unit. ``aggregation_gain@k`` is maj@k minus pass@1.
-    A ``control`` is the contrast that could
-    overturn the claim: if it fails, ``rival`` may be what explains the claim. A row with the role
-    ``algebra`` measures what holds by algebra, and is compared with nothing.
+    ``warmup``, or a fixed level in the metric's unit.
+    A ``control`` is the contrast that could overturn the claim: if it fails, ``rival`` may be what
+    explains the claim. A row with the role ``algebra`` measures what holds by algebra, and is
+    compared with nothing.
     """
 
     claim: ClaimId
@@ -240,8 +240,6 @@ class ContrastRow(Settings):
         """The metrics of problems that it is made from; ``rho`` is made from the samples."""
         if self.metric == "rho":
             return ()
-        if self.metric == "aggregation_gain@k":
-            return ("pass@k", "maj@k")
         return (self.metric,)
 
     @property

@@ -123,6 +123,26 @@ class Plurality(Metric):
         return [(scores["num_samples"], plurality_correct(scores["votes"], scores["correct"]))]
 
 
+class AggregationGain(Metric):
+    """What a vote of k samples adds to a single one (PAPER section 5, Table A.7)."""
+
+    def points(self, scores: Mapping[str, Any], budgets: Sequence[int]) -> Points:
+        """maj@k minus pass@1, at each k above 1."""
+        alone = scores["num_correct"] / scores["num_samples"]
+        voted = METRICS["maj@k"].points(scores, [k for k in budgets if k > 1])
+        return [(k, value - alone) for k, value in voted]
+
+    @property
+    def title(self) -> str:
+        """What a reader sees."""
+        return "maj@k − pass@1"
+
+    @property
+    def unit(self) -> str:
+        """Of a level."""
+        return self.gain_unit
+
+
 class ExpectedMaxAtK(Metric):
     """The expected largest of k rewards (PAPER section 4)."""
 
@@ -198,7 +218,12 @@ def _by_budget(strategy: "Strategy", budgets: tuple[int, ...]) -> "list[tuple[in
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
-    for metric in (PassAtK("pass@k"), MajAtK("maj@k"), ExpectedMaxAtK("expected_max@k"))
+    for metric in (
+        PassAtK("pass@k"),
+        MajAtK("maj@k"),
+        AggregationGain("aggregation_gain@k"),
+        ExpectedMaxAtK("expected_max@k"),
+    )
 }
 PLURALITY = Plurality("plurality")
 WITH: dict[str, tuple[Metric, ...]] = {"maj@k": (PLURALITY,)}  # what comes along with a metric

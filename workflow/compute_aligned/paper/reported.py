@@ -17,6 +17,7 @@ from compute_aligned.files.parsing import near
 from compute_aligned.method.metrics import Needs, metric_of
 
 COLUMNS = ["table", "family", "branch", "metric", "budget", "value", "unit", "source"]
+MODEL = ["family", "branch"]  # what tells the paper's models apart
 
 
 # what the paper measured a metric on, by what it is made from: its model and its problems
@@ -27,7 +28,9 @@ MEASURED_ON: dict[Needs, tuple[str, str]] = {
 
 
 def read_reported(path: Path = REPORTED) -> pd.DataFrame:
-    """All rows of ``config/paper_reported.csv``, columns ``COLUMNS``.
+    """All rows of ``config/paper_reported.csv``, and what follows from them, columns ``COLUMNS``.
+
+    A vote of one sample is that sample, and what a vote adds is its difference from a single one.
 
     Raises:
         InputError: The file is missing, lacks a column, or holds a budget or value that is no
@@ -35,11 +38,30 @@ def read_reported(path: Path = REPORTED) -> pd.DataFrame:
 
     """
     try:
-        return pd.read_csv(path, usecols=COLUMNS, dtype={"budget": int, "value": float})
+        printed = pd.read_csv(path, usecols=COLUMNS, dtype={"budget": int, "value": float})
     except FileNotFoundError:
         raise InputError(path, "the file is missing", "restore it, for instance from git") from None
     except ValueError as error:
         raise InputError(path, str(error), f"its columns are: {', '.join(COLUMNS)}") from None
+    return pd.concat([printed, *_derived(printed)], ignore_index=True)
+
+
+def _derived(printed: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Votes of one sample, where the paper gives larger votes only; and what votes add."""
+    single = printed[(printed["metric"] == "pass@k") & (printed["budget"] == 1)]
+    voted = printed[printed["metric"] == "maj@k"]
+    models = voted[MODEL].apply(tuple, axis=1)
+    wanted = set(models) - set(models[voted["budget"] == 1])
+    of_one = single[single[MODEL].apply(tuple, axis=1).isin(wanted)]
+    both = voted[voted["budget"] > 1].merge(
+        single[[*MODEL, "value"]], on=MODEL, suffixes=("", "_alone")
+    )
+    gains = both.assign(
+        metric="aggregation_gain@k",
+        value=both["value"] - both["value_alone"],
+        unit="percentage points",
+    )
+    return of_one.assign(metric="maj@k"), gains[COLUMNS]
 
 
 def paper_values(item: Item, reported: pd.DataFrame) -> pd.DataFrame:
