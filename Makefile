@@ -1,5 +1,6 @@
 # make            set up .venv and run the pipeline at the scale of config/config.yaml
-# make cost       what a run takes, before it starts; after it, estimate against actual; SCALE=paper
+# make cost       what a run takes, before it starts; after it, estimate against actual; SCALE=paper,
+#                 ARGS=--help
 # make report     a finished run as one page, results/<scale>/report.html; SCALE=smoke for another
 # make test       set up .venv and run every check: lint, types, unit tests, the smoke pipeline
 # make test-slurm the cluster profile on a Slurm of one node, which it starts; part of `make test`
@@ -9,7 +10,7 @@
 # make figures    put what was timed into results/reference/, and write its tables anew
 # make check-gpu  time a step of each paper-scale family and sampling on this machine's NVIDIA GPU
 # make envs       write the locks and conda environments anew after a change of envs/packages.toml
-# make schemas    write workflow/schemas/ anew after a change of settings.py
+# make schemas    write workflow/schemas/ anew after a change of what config/ may say
 # make reference  copy a finished run to results/reference/; SCALE=small for that of another scale
 # make setup      only set up .venv, for tests too
 # make help       this list
@@ -32,7 +33,7 @@ all: $(VENV)/run.stamp
 	snakemake --cores all
 
 cost: $(VENV)/run.stamp
-	python -m compute_aligned cost $(if $(SCALE),--scale $(SCALE))
+	python -m compute_aligned cost $(if $(SCALE),--scale $(SCALE)) $(ARGS)
 
 report: $(VENV)/run.stamp
 	python -m compute_aligned report $(if $(SCALE),--scale $(SCALE))
