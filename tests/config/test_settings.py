@@ -92,7 +92,11 @@ def test_training_is_written_as_it_was_before_later_keys_came_and_went() -> None
     assert set(sft.model_dump()) == set(Sft.model_fields) - later
     # as they came out then: finished trainings keep their fingerprints, and are not run again
     assert fingerprint(sft) == "2aa8a32b889f15ef"
-    assert fingerprint(Rl.model_validate(RL)) == "d6b4a6f9c7e48e88"
+    assert fingerprint(Rl.model_validate(RL | {"kl_weight": 0.0})) == "4d46a74be801aff5"
+
+
+def test_what_was_trained_with_another_mean_of_the_kl_penalty_is_trained_again() -> None:
+    assert fingerprint(Rl.model_validate(RL)) != "d6b4a6f9c7e48e88"
 
 
 def test_a_margin_is_part_of_what_is_written() -> None:

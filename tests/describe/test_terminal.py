@@ -79,10 +79,9 @@ def test_progress_says_what_is_left_once_something_tells() -> None:
 
 def test_the_last_lines_count_each_claim_once_and_say_where_to_look(tmp_path: Path) -> None:
     done = "Done: 392 jobs in 52 min, see results/laptop/, paper_figures/laptop/"
-    assert terminal.closing("laptop", 392, 52 * 60, tmp_path, reported=True) == done
+    assert terminal.closing("laptop", 392, 52 * 60, None, reported=True) == done
 
-    claims = tmp_path / "results" / "laptop" / "claims.csv"
-    claims.parent.mkdir(parents=True)
+    claims = tmp_path / "claims.csv"
     claims.write_text(
         "claim,statement,claim_verdict\nC1,One,reproduced\nC1,One,reproduced\n"
         'C2,"Two, and more",not shown\nC3,Three,reproduced\n'
@@ -90,7 +89,7 @@ def test_the_last_lines_count_each_claim_once_and_say_where_to_look(tmp_path: Pa
     verdicts = "3 claims: 2 reproduced, 1 not shown, see results/laptop/claims.md"
     page = "; as a page: make report SCALE=laptop"
     for reported, end in ((True, page), (False, "")):
-        words = terminal.closing("laptop", 392, 52 * 60, tmp_path, reported)
+        words = terminal.closing("laptop", 392, 52 * 60, claims, reported)
         assert words.splitlines() == [done, verdicts + end]
 
 

@@ -58,7 +58,14 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{os.getpid()}.json").write_text(json.dumps(imported))
 
+    leave = os._exit
+
+    def note_and_leave(code: int) -> None:
+        note()
+        leave(code)
+
     atexit.register(note)
+    os._exit = note_and_leave  # how a verb ends
     sys.argv = [module, *arguments]
     sys.path[0] = ""
     runpy.run_module(module, run_name="__main__", alter_sys=True)

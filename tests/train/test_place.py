@@ -82,12 +82,15 @@ def test_a_model_that_was_trained_ahead_has_the_bytes_of_one_that_was_not(
 def test_a_killed_process_keeps_the_models_that_it_has_trained(
     inputs: Path, config: Path, trainings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    class Killed(BaseException):
+        """What no part of the package catches."""
+
     def die(*_: object) -> None:
-        raise RuntimeError("killed")
+        raise Killed
 
     with monkeypatch.context() as patch:
         patch.setattr("compute_aligned.train.rl.update", die)
-        with pytest.raises(RuntimeError, match="killed"):
+        with pytest.raises(Killed):
             train_all(inputs, config)
     assert left(config / "warmup") == {".model.trained"}
     train_all(inputs, config)
@@ -116,3 +119,25 @@ def test_what_was_trained_ahead_from_something_else_is_trained_again(
     jobs.run(*arguments)
 
     assert trainings[3:] == ["standard"]
+
+
+def test_a_branch_that_cannot_be_trained_ahead_is_left_to_its_own_job(
+    inputs: Path, config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Training.run
+
+    def fail(training: Training, *arguments: object) -> None:
+        if training.name == "standard":
+            raise ValueError("no such luck")
+        run(training, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "run", fail)
+        train_all(inputs, config)
+
+    assert "standard could not be trained ahead: " in capsys.readouterr().err
+    assert left(config / "warmup") == OUTPUTS
+    assert left(config / "majority_n4_raw") == {".model.trained"}
+    assert left(config / "standard") == set()
+    jobs.run(*train_rl(inputs, config / "standard", "standard"))
+    assert left(config / "standard") == OUTPUTS

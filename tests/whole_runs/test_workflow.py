@@ -20,9 +20,9 @@ from compute_aligned.claims.page import GLANCE
 from compute_aligned.config.study import Study
 from compute_aligned.describe import report
 from compute_aligned.describe.cost import lines
-from compute_aligned.describe.finished import Finished, read_benchmark
+from compute_aligned.describe.finished import Finished
 from compute_aligned.describe.workload import plan
-from compute_aligned.files import records
+from compute_aligned.files import provenance, records
 from compute_aligned.method.rewards import INVALID_REWARD, conditional_reward, unconditional_reward
 from compute_aligned.paper import captions
 from compute_aligned.score import proteins
@@ -192,8 +192,8 @@ def test_the_time_of_each_step_is_that_of_every_job_before(finished: Path, smoke
     assert f"{len(left)} of {len(left)} jobs" in page
     header, *rows = tables_of(page)[-1]
     wall = sum(float(row[header.index("wall_seconds")]) for row in rows)
-    files = [finished / "results/smoke/benchmarks" / job.benchmark for job in left]
-    assert wall == pytest.approx(sum(read_benchmark(file).wall_seconds for file in files), rel=1e-4)
+    own = [provenance.read(finished / job.artefact("smoke")) for job in left]
+    assert wall == pytest.approx(sum(record["seconds"] for record in own), rel=1e-4)
 
 
 def test_the_environment_and_the_configuration_of_the_run_are_described(finished: Path) -> None:

@@ -71,6 +71,13 @@ def experiment(wildcards):
     return read_study(wildcards.scale).experiment(wildcards.family)
 
 
+def rl_problems(wildcards):
+    """The problems of branches that the job of their warm-up trains too, where it does."""
+    if not read_study(wildcards.scale).settings.train_together:
+        return []
+    return f"results/{wildcards.scale}/prepared/{wildcards.family}/seed{wildcards.seed}/rl.jsonl"
+
+
 def start_model(wildcards):
     """The model that a branch is trained from: its family's warm-up, or another of its branches."""
     family = wildcards.family

@@ -10,19 +10,11 @@ makes:  results/{scale}/warmup/{family}/seed{seed}/            model/, steps.par
         results/{scale}/branches/{family}/{branch}/seed{seed}/ model/, steps.parquet
 """
 
-# where models are tiny: their training takes less than starting Python and torch does
-AHEAD = (
-    " --rl-problems {input.rl_problems}"
-    " --ahead 'results/{wildcards.scale}/branches/{wildcards.family}/*/seed{wildcards.seed}'"
-    if STUDY.settings.train_together
-    else ""
-)
-
 
 rule train_warmup:
     input:
         problems="results/{scale}/prepared/{family}/seed{seed}/train.jsonl",
-        rl_problems="results/{scale}/prepared/{family}/seed{seed}/rl.jsonl",
+        rl_problems=rl_problems,
         fetched=fetched,
     output:
         model=directory("results/{scale}/warmup/{family}/seed{seed}/model"),
@@ -43,7 +35,9 @@ rule train_warmup:
         "python -m compute_aligned train --scale {wildcards.scale} --family {wildcards.family}"
         " --branch warmup --seed {wildcards.seed} --problems {input.problems}"
         " --model {output.model} --steps {output.steps} {input.fetched}"
-        f"{DEVICE}{AHEAD} &> {{log}}"
+        " --rl-problems results/{wildcards.scale}/prepared/{wildcards.family}/seed{wildcards.seed}/rl.jsonl"
+        " --ahead 'results/{wildcards.scale}/branches/{wildcards.family}/*/seed{wildcards.seed}'"
+        f"{DEVICE} &> {{log}}"
 
 
 rule train_sft:

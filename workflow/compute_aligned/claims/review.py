@@ -171,7 +171,7 @@ def _review(
                 contrast_name(row, study.labels(row.family)),
                 study.labels(row.family).get(row.against, row.against),
                 judgement,
-                _seeds(row, judgement, effects),
+                _seeds(row, judgement, effects.get(row), sum(row in effects for row in rows)),
                 paper_effect(claim.row, row, levels),
             )
             for row, judgement in zip(rows, judgements, strict=True)
@@ -200,11 +200,13 @@ def _review(
 
 
 def _seeds(
-    row: ContrastRow, judgement: Judgement, effects: Mapping[ContrastRow, Confidence]
+    row: ContrastRow, judgement: Judgement, effect: Confidence | None, of: int
 ) -> int | None:
-    if judgement.verdict != Verdict.NOT_SHOWN:
+    """How many seeds would decide one of so many contrasts that is not shown."""
+    if judgement.verdict != Verdict.NOT_SHOWN or effect is None:
         return None
-    return seeds_to_decide(effects[row], row.band, row.direction == "equal")
+    level = 1 - ERROR_RATE / of
+    return seeds_to_decide(effect, row.band, row.direction == "equal", level)
 
 
 def _untestable(study: Study, claim: Claim) -> str | None:

@@ -99,10 +99,14 @@ def contrast_verdict(compared: Compared) -> str:
 
 def seeds_words(compared: Compared) -> str:
     """How many seeds would decide what is not shown."""
-    needed = compared.seeds
-    if needed is None:
-        return f"more than {MOST_SEEDS} seeds would decide"
-    return f"{needed} seeds would decide"
+    interval = compared.judgement.interval
+    if compared.seeds is not None:
+        return f"{compared.seeds} seeds would decide"
+    if interval is not None and interval.num_seeds == 1:
+        return "one seed says nothing of others"
+    if interval is not None and interval.standard_error == 0:
+        return "nothing varied"
+    return f"more than {MOST_SEEDS} seeds would decide"
 
 
 def support_words(claim: Reviewed) -> str:

@@ -15,7 +15,7 @@ from compute_aligned.config.settings import budgets_up_to
 from compute_aligned.config.sheets import BranchRow, ClaimRow, ContrastRow, PaperItem
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
-from compute_aligned.method.metrics import METRICS
+from compute_aligned.method.metrics import METRICS, metric_of
 
 
 def check_claims(study: Study) -> None:
@@ -36,7 +36,7 @@ def check_claims(study: Study) -> None:
                 f"scale {study.scale}",
                 f"choose from {', '.join(family.metrics)}, or add it to the family's metrics",
             )
-        scored = budgets_up_to(family.sampling.num_samples)
+        scored = _scored(row.metric, family)
         if row.metrics and row.budget not in scored:
             raise InputError(
                 where,
@@ -44,6 +44,12 @@ def check_claims(study: Study) -> None:
                 f"{study.scale}",
                 f"choose from {', '.join(map(str, scored))}",
             )
+
+
+def _scored(metric: str, family: Family) -> list[int]:
+    """The budgets at which a family computes a metric."""
+    least = 1 if metric == "rho" else metric_of(metric).least
+    return [k for k in budgets_up_to(family.sampling.num_samples) if k >= least]
 
 
 # --- the run ---------------------------------------------------------------------------------
@@ -87,7 +93,7 @@ def _check_item(where: str, item: PaperItem, family: Family, scale: str) -> None
             f"metric {item.metric} is not computed by family {item.family} at scale {scale}",
             f"choose from {', '.join(family.metrics)}, or add it to the family's metrics",
         )
-    scored = budgets_up_to(family.sampling.num_samples)
+    scored = _scored(item.metric, family)
     within = [k for k in item.budgets if k <= max(scored)]  # smaller scales show fewer of them
     if not within or not set(within) <= set(scored):
         raise InputError(

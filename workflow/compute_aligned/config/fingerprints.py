@@ -13,8 +13,9 @@ from compute_aligned.config.settings import Rl, Sft
 from compute_aligned.config.sheets import WARMUP
 from compute_aligned.config.study import Experiment, Study
 
-# a key that `rl` had, with the one value that was used: hashed still, so that nobody trains again
-GONE_FROM_RL = {"surrogate": "policy_gradient"}
+# what `rl` means besides its keys: hashed, so that what was trained otherwise is trained again
+RL_MEANS = {"surrogate": "policy_gradient"}
+KL_MEANS = {"kl": "mean over a completion's tokens, then over completions"}
 
 
 def fingerprint(*settings: BaseModel | str | int | None) -> str:
@@ -25,7 +26,9 @@ def fingerprint(*settings: BaseModel | str | int | None) -> str:
 
 def _plain(settings: BaseModel) -> dict:
     content = settings.model_dump(mode="json")
-    return content | GONE_FROM_RL if isinstance(settings, Rl) else content
+    if not isinstance(settings, Rl):
+        return content
+    return content | RL_MEANS | (KL_MEANS if settings.kl_weight else {})
 
 
 def training_fingerprint(experiment: Experiment, model: str) -> str:

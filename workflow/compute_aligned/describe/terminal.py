@@ -92,21 +92,20 @@ def progress(done: int, total: int, taken: float, left: float | None) -> str:
 # --- at the end ------------------------------------------------------------------------------
 
 
-def closing(scale: str, done: int, taken: float, root: Path, reported: bool) -> str:
+def closing(scale: str, done: int, taken: float, claims: Path | None, reported: bool) -> str:
     """That all went well, the verdicts where there are any, and where to look.
 
     Args:
         scale: The scale.
         done: Jobs that have run.
         taken: Seconds.
-        root: Where results/ is.
+        claims: The verdicts, if the run has made them.
         reported: Whether ``make report`` makes a page of it; not of a run with seeds of its own.
 
     """
     places = f"results/{scale}/, paper_figures/{scale}/"
     lines = [f"Done: {counted(done, 'job')} in {duration(taken)}, see {places}"]
-    claims = root / "results" / scale / "claims.csv"
-    if claims.is_file():
+    if claims is not None:
         report = f"; as a page: make report SCALE={scale}" if reported else ""
         lines.append(f"{verdicts(claims)}, see results/{scale}/claims.md{report}")
     return "\n".join(lines)

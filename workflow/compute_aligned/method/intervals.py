@@ -192,8 +192,12 @@ def detectable_effect(half_width: float, standard_error: float) -> float:
         raise ValueError(f"a half-width of {half_width} and an error of {standard_error}")
     if standard_error == 0:
         return 0.0
-    freedom = _freedom(half_width / standard_error)
-    critical = special.stdtrit(freedom, (1 + LEVEL) / 2)
+    return _smallest(standard_error, _freedom(half_width / standard_error), LEVEL)
+
+
+def _smallest(standard_error: float, freedom: float, level: float) -> float:
+    """The smallest effect with power ``POWER`` in a two-sided t test."""
+    critical = special.stdtrit(freedom, (1 + level) / 2)
 
     def excess(effect: float) -> float:
         return 1 - float(special.nctdtr(freedom, effect, critical)) - POWER
@@ -222,7 +226,9 @@ def _freedom(ratio: float) -> float:
 MOST_SEEDS = 200
 
 
-def seeds_to_decide(effect: Confidence, band: float, is_claimed_equal: bool) -> int | None:
+def seeds_to_decide(
+    effect: Confidence, band: float, is_claimed_equal: bool, level: float = LEVEL
+) -> int | None:
     """How many seeds would decide about an effect of this size.
 
     It is decided where it is told from 0 in 80% of cases, or its interval lies within the band; one
@@ -233,6 +239,7 @@ def seeds_to_decide(effect: Confidence, band: float, is_claimed_equal: bool) -> 
         effect: As the seeds at hand have it, two or more of them.
         band: What counts as equal to 0.
         is_claimed_equal: Whether the claim is that it is equal to 0.
+        level: Of the interval: above 95% where contrasts are corrected for their number.
 
     Returns:
         The number, above that at hand; None where more than ``MOST_SEEDS`` would be needed, or
@@ -246,10 +253,10 @@ def seeds_to_decide(effect: Confidence, band: float, is_claimed_equal: bool) -> 
 
     def decide(seeds: int) -> bool:
         error = float(np.sqrt(of_seeds * effect.num_seeds / seeds + of_problems))
-        half_width = float(special.stdtrit(seeds - 1, (1 + LEVEL) / 2)) * error
+        half_width = float(special.stdtrit(seeds - 1, (1 + level) / 2)) * error
         if is_claimed_equal:
             return size + half_width < band or size - half_width > band
-        return detectable_effect(half_width, error) <= size or size + half_width < band
+        return _smallest(error, seeds - 1, level) <= size or size + half_width < band
 
     more = range(effect.num_seeds + 1, MOST_SEEDS + 1)
     place = bisect.bisect_left(more, True, key=decide)

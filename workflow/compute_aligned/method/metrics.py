@@ -31,11 +31,13 @@ class Metric(ABC):
     Attributes:
         name: In sheets and files.
         needs: What of the samples it is made from: graded answers, or rewards.
+        least: The smallest budget that it has a value at.
 
     """
 
     name: str
     needs: ClassVar[Needs] = "answers"
+    least: ClassVar[int] = 1
 
     @abstractmethod
     def points(self, scores: Mapping[str, Any], budgets: Sequence[int]) -> Points:
@@ -126,10 +128,13 @@ class Plurality(Metric):
 class AggregationGain(Metric):
     """What a vote of k samples adds to a single one (PAPER section 5, Table A.7)."""
 
+    least = 2
+
     def points(self, scores: Mapping[str, Any], budgets: Sequence[int]) -> Points:
         """maj@k minus pass@1, at each k above 1."""
         alone = scores["num_correct"] / scores["num_samples"]
-        voted = METRICS["maj@k"].points(scores, [k for k in budgets if k > 1])
+        larger = [k for k in budgets if k >= self.least]
+        voted = METRICS["maj@k"].points(scores, larger) if larger else []
         return [(k, value - alone) for k, value in voted]
 
     @property

@@ -7,6 +7,7 @@ killed after a training leaves the model for its rerun.
 
 import contextlib
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,8 +47,17 @@ class Place:
         recorded, record = (provenance.file_of(kind.model) for kind in (self.kept, self))
         shutil.copyfile(recorded, record)
         with writing.replacing(self.model) as folder:
-            self.kept.model.rename(folder)
+            # what is kept stays whole until the model is in place
+            shutil.copytree(self.kept.model, folder, copy_function=_link)
         shutil.rmtree(self.kept.folder)
+
+
+def _link(source: str, target: str) -> None:
+    """One file under two names; a copy on a file system without that."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ class Kept:
 
 
 def key_of(settings: str, seed: int, *inputs: Path | None) -> str:
-    """What a training depends on, as a short hash.
+    """What a training depends on, its code too, as a short hash.
 
     Args:
         settings: Its fingerprint.
@@ -90,15 +100,17 @@ def key_of(settings: str, seed: int, *inputs: Path | None) -> str:
         *inputs: Files, and folders of a model.
 
     """
-    return fingerprint(settings, seed, *(_digest(path) if path else None for path in inputs))
+    sources = provenance.code_version()["sources"]
+    digests = [_digest(path) if path else None for path in inputs]
+    return fingerprint(settings, seed, sources, *digests)
 
 
 def _digest(path: Path) -> str:
     """A hash of a file, or of all files of a folder but hidden ones, with their names."""
     content = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(path.iterdir())
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
     for file in files:
-        if not file.name.startswith("."):
+        if file.is_file() and not file.name.startswith("."):
             content.update(f"{file.name}\n".encode())
             with file.open("rb") as stream:
                 content.update(hashlib.file_digest(stream, "sha256").digest())

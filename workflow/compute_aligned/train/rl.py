@@ -101,7 +101,7 @@ def train(
     """
     settings = objective.settings
     optimizer = adamw(policy.parameters, settings)
-    identity = fingerprint(policy.model, tasks, objective, seed)
+    identity = fingerprint(policy.model, tasks, objective, seed, "KL per completion")
     progress = Progress(**restore_checkpoint(checkpoint, identity, policy.model, optimizer))
     history = RewardHistory()
     history.load_state_dict(progress.history)

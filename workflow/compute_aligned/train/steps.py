@@ -7,9 +7,10 @@ import typer
 
 from compute_aligned.config.options import Device, Family, Fetched, Problems, Scale, Seed
 from compute_aligned.config.settings import Rl
-from compute_aligned.config.sheets import WARMUP
 from compute_aligned.config.study import read_study
+from compute_aligned.files.errors import in_brief
 from compute_aligned.files.locks import sole_maker
+from compute_aligned.files.progress import notice
 from compute_aligned.files.provenance import STARTED, Clock
 from compute_aligned.train.place import Place
 from compute_aligned.train.training import Training
@@ -43,25 +44,37 @@ def train(
     place. Starting Python and torch takes as long as training a tiny model: with --ahead one
     process does it once for all models of a family and seed.
     """
-    experiment = read_study(scale).experiment(family)
-    places = {branch: Place(model, steps)}
-    for name in experiment.in_order if ahead else []:
-        folder = Path(str(ahead).replace("*", name))
-        places[name] = Place(folder / "model", folder / "steps.parquet")
-    since = STARTED
-    for name, place in places.items():
-        context.with_resource(sole_maker(place.model))
-        by_rl = name != WARMUP and isinstance(experiment.branch(name).training, Rl)
-        training = Training(
-            experiment,
-            name,
-            seed,
-            problems=rl_problems if by_rl and name != branch and rl_problems else problems,
-            start=start if name == branch else places[experiment.start_of(name)].kept.model,
-            fetched=fetched,
-            device=device,
-        )
-        if place.kept.key is None or place.kept.key != training.key:
-            training.run(place, since)
-        since = Clock.now()
-    places[branch].take()
+    study = read_study(scale)
+    experiment, place = study.experiment(family), Place(model, steps)
+    context.with_resource(sole_maker(model))
+    training = Training(experiment, branch, seed, problems, start, fetched, device)
+    _keep(training, place)
+    if ahead and study.settings.train_together:
+        places = {branch: place}
+        for name in experiment.in_order:
+            folder = Path(ahead.replace("*", name))
+            places[name] = Place(folder / "model", folder / "steps.parquet")
+            by_rl = isinstance(experiment.branch(name).training, Rl)
+            begin = places[experiment.start_of(name)].kept
+            if begin.key is None:
+                continue  # it could not be trained either
+            asked = rl_problems if by_rl and rl_problems else problems
+            context.with_resource(sole_maker(places[name].model))
+            _try_to_keep(
+                Training(experiment, name, seed, asked, begin.model, fetched, device), places[name]
+            )
+    place.take()
+
+
+def _keep(training: Training, place: Place, since: Clock = STARTED) -> None:
+    """Train a model, unless one is kept that was trained from the same."""
+    if place.kept.key is None or place.kept.key != training.key:
+        training.run(place, since)
+
+
+def _try_to_keep(training: Training, place: Place) -> None:
+    """Train a model ahead; what stands against it is left to its own job to say."""
+    try:
+        _keep(training, place, Clock.now())
+    except Exception as error:  # of any kind: the warm-up, and other branches, are none the worse
+        notice(f"{training.name} could not be trained ahead: {in_brief(error)}")

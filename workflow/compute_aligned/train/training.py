@@ -72,6 +72,8 @@ class Training:
         from compute_aligned.models import loading
 
         torch.set_num_threads(1)  # so that the bytes of a result repeat
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # what the model before this one held
         experiment, how = self.experiment, self.how
         by_rl = isinstance(how, Rl)
         references = 1 if isinstance(how, Rl) and how.kl_weight else 0
