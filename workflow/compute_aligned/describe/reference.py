@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from compute_aligned.claims.verdict_tables import deviations_grid
+from compute_aligned.config.deviations import from_paper
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.writing import write_text
@@ -101,7 +103,7 @@ def quoted(readme: str, text: str) -> str:
 
 
 def section(study: Study, reference: Path) -> str:
-    """The verdicts of a reference run, if it has any, and the gains of one of its tables."""
+    """The verdicts of a reference run, if it has any, deviations, and the gains of one table."""
     parts, verdicts = [], reference / "verdicts.csv"
     if verdicts.exists():
         rows = pd.read_csv(verdicts, dtype=str, keep_default_na=False).to_dict("records")
@@ -111,6 +113,9 @@ def section(study: Study, reference: Path) -> str:
             f"**{title.removeprefix('# ')}.** {caption}",
             pd.DataFrame(map(_verdict, rows)).to_markdown(index=False),
         ]
+    if otherwise := from_paper(study):
+        grid = deviations_grid(otherwise)
+        parts += [f"**{grid.heading}.**", markdown_table(grid)]
     frame = pd.read_csv(reference / "tables" / f"{QUOTED}.csv")
     table = tables.sheet(study.item(QUOTED), frame, read_reported())
     gains = table.grids[1]
