@@ -34,10 +34,10 @@ rule train_warmup:
     shell:
         "python -m compute_aligned train --scale {wildcards.scale} --family {wildcards.family}"
         " --branch warmup --seed {wildcards.seed} --problems {input.problems}"
-        " --model {output.model} --steps {output.steps} {input.fetched}"
+        " --model {output.model} --steps {output.steps}"
         " --rl-problems results/{wildcards.scale}/prepared/{wildcards.family}/seed{wildcards.seed}/rl.jsonl"
         " --ahead 'results/{wildcards.scale}/branches/{wildcards.family}/*/seed{wildcards.seed}'"
-        f"{DEVICE} &> {{log}}"
+        f" {{input.fetched}}{DEVICE} &> {{log}}"
 
 
 rule train_sft:
