@@ -279,31 +279,3 @@ def test_four_out_of_five_runs_show_an_effect_of_that_size(
 def test_what_allows_no_interval_is_refused(function, arguments, message):
     with pytest.raises(ValueError, match=message):
         function(*arguments)
-
-
-@pytest.mark.parametrize("seeds", ["normal", "t(3)", "log-normal", "two states"])
-@pytest.mark.parametrize("num_seeds", [3, 5, 10])
-def test_coverage_for_seeds_of_any_kind(num_seeds, seeds):
-    """What is short of 94% is said in the module's docstring."""
-    rng, hits, repetitions = np.random.default_rng(21), 0, 400
-    for repetition in range(repetitions):
-        of_seeds = SEED_EFFECTS[seeds](rng, num_seeds)[:, None]
-        data = of_seeds + 6.0 * rng.standard_normal((num_seeds, 100))
-        interval = mean_confidence(data, num_bootstrap=100, seed=repetition).interval()
-        hits += interval.low <= 0 <= interval.high
-    assert hits >= stats.binom.ppf(0.001, repetitions, COVERED[seeds])
-
-
-def two_states(rng, size):
-    return (np.where(rng.random(size) < 0.8, 1.0, 0.0) - 0.8) / 0.4
-
-
-SEED_EFFECTS = {  # of mean 0 and standard deviation 1
-    "normal": lambda rng, size: rng.standard_normal(size),
-    "t(3)": lambda rng, size: rng.standard_t(3, size) / np.sqrt(3),
-    "log-normal": lambda rng, size: (
-        (rng.lognormal(size=size) - np.exp(0.5)) / np.sqrt(np.e**2 - np.e)
-    ),
-    "two states": two_states,
-}
-COVERED = {"normal": 0.95, "t(3)": 0.95, "log-normal": 0.94, "two states": 0.93}

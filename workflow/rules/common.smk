@@ -261,26 +261,6 @@ def run_options(*names):
     ]
 
 
-# --- the terminal ---------------------------------------------------------------------------
-
-# in place of Snakemake's own output; None in the processes that it starts for jobs, and where the
-# user asks for its own
-SCREEN = (
-    screen.attach(logger, workflow.output_settings)
-    if workflow.is_main_process
-    else None
-)
-
-
-def jobs_to_do():
-    """The jobs of this run by their benchmark files, each with its rule."""
-    return {
-        str(job.benchmark): job.rule.name
-        for job in workflow.dag.needrun_jobs()
-        if job.benchmark
-    }
-
-
 # --- the report -----------------------------------------------------------------------------
 
 

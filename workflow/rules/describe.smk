@@ -66,11 +66,24 @@ rule timings:
 
 # --- the terminal: what a run shows there in place of Snakemake's own output ---
 
+# None in the processes that Snakemake starts for jobs, and where the user asks for its own output
+SCREEN = (
+    screen.attach(logger, workflow.output_settings)
+    if workflow.is_main_process
+    else None
+)
+
 
 onstart:
     if SCREEN and not workflow.touch:
         SCREEN.start(
-            RUN, jobs_to_do(), workflow.cores if workflow.local_exec else None
+            RUN,
+            {
+                str(job.benchmark): job.rule.name
+                for job in workflow.dag.needrun_jobs()
+                if job.benchmark
+            },
+            workflow.cores if workflow.local_exec else None,
         )
 
 

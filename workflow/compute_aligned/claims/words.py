@@ -66,9 +66,9 @@ def headline(claim: Reviewed) -> str:
     """The verdict, and the rival explanations that stand against one in favour of the claim."""
     if claim.verdict not in (Verdict.REPRODUCED, Verdict.IN_PART):
         return verdict_words(claim)
-    where = {Verdict.CONTRADICTED: "below"}
+    above = "not above"
     rivals = {
-        control.against: where.get(control.judgement.verdict, "not above")
+        control.against: "below" if control.judgement.verdict == Verdict.CONTRADICTED else above
         for control in claim.controls
         if control.judgement.verdict not in (Verdict.REPRODUCED, Verdict.NOT_RUN)
     }

@@ -4,12 +4,12 @@ A package's checkpoint, a GGUF file, is converted. Nothing else downloads: a nod
 have no internet.
 """
 
-import hashlib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from compute_aligned.config.models import PretrainedModel
+from compute_aligned.files.digests import digest
 from compute_aligned.files.errors import InputError, in_brief
 from compute_aligned.files.writing import replacing
 from compute_aligned.models.checkpoints import (
@@ -156,8 +156,5 @@ def _convert(package: str, folder: Path) -> None:
 
 def _digest(folder: Path) -> str:
     """What tells a folder's weights from others: a digest of all their bytes."""
-    content = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
-        with path.open("rb") as file:
-            content.update(hashlib.file_digest(file, "sha256").digest())
-    return f"sha256 {content.hexdigest()[:32]}"
+    weights = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
+    return f"sha256 {digest(weights)[:32]}"

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.settings import Sampling
+from compute_aligned.files.digests import digest
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.progress import notice, track
 from compute_aligned.files.records import SAMPLES, read_table, write_table
@@ -182,11 +183,7 @@ def _weights(folder: Path) -> str:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise InputError(folder, "there is no model in this folder", "run the rule that trains it")
-    content = hashlib.sha256()
-    for path in weights:
-        with path.open("rb") as file:
-            content.update(hashlib.file_digest(file, "sha256").digest())
-    return content.hexdigest()
+    return digest(weights)
 
 
 @functools.cache

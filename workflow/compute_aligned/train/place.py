@@ -6,7 +6,6 @@ killed after a training leaves the model for its rerun.
 """
 
 import contextlib
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from compute_aligned.config.fingerprints import fingerprint
 from compute_aligned.files import provenance, writing
+from compute_aligned.files.digests import digest
 
 
 @dataclass(frozen=True)
@@ -101,17 +101,11 @@ def key_of(settings: str, seed: int, *inputs: Path | None) -> str:
 
     """
     sources = provenance.code_version()["sources"]
-    digests = [_digest(path) if path else None for path in inputs]
-    return fingerprint(settings, seed, sources, *digests)
+    read = [file for path in inputs if path for file in _files(path)]
+    return fingerprint(settings, seed, sources, *(file.name for file in read), digest(read))
 
 
-def _digest(path: Path) -> str:
-    """A hash of a file, or of all files of a folder but hidden ones, with their names."""
-    content = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(path.rglob("*"))
-    for file in files:
-        if file.is_file() and not file.name.startswith("."):
-            content.update(f"{file.name}\n".encode())
-            with file.open("rb") as stream:
-                content.update(hashlib.file_digest(stream, "sha256").digest())
-    return content.hexdigest()
+def _files(path: Path) -> list[Path]:
+    """A file itself, or all files of a folder but hidden ones."""
+    found = [path] if path.is_file() else sorted(path.rglob("*"))
+    return [file for file in found if file.is_file() and not file.name.startswith(".")]

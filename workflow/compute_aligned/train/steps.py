@@ -68,7 +68,8 @@ def train(
 
 def _keep(training: Training, place: Place, since: Clock = STARTED) -> None:
     """Train a model, unless one is kept that was trained from the same."""
-    if place.kept.key is None or place.kept.key != training.key:
+    kept = place.kept.key
+    if kept is None or kept != training.key:
         training.run(place, since)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compute_aligned.config.fingerprints import training_fingerprint
 from compute_aligned.config.models import PretrainedModel
@@ -14,6 +14,9 @@ from compute_aligned.config.study import Experiment
 from compute_aligned.files import provenance, records
 from compute_aligned.models.ready import Ready, ready
 from compute_aligned.train.place import Place, key_of
+
+if TYPE_CHECKING:
+    from compute_aligned.method.strategies import Strategy
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Training:
         """
         import torch
 
+        from compute_aligned.method.strategy_text import parse_strategy
         from compute_aligned.models import loading
 
         torch.set_num_threads(1)  # so that the bytes of a result repeat
@@ -90,9 +94,10 @@ class Training:
             network, tokenizer = loading.build(at.model, self.seed, weights, at.device)
         else:
             network, tokenizer = loading.load(self.start, weights, at.model, at.device)
+        strategy = parse_strategy(self.strategy)
         update = self._reinforce if by_rl else self._fine_tune
         with loading.passes_in(dtype, at.device):
-            steps, facts = update(network, tokenizer, at, place.checkpoint)
+            steps, facts = update(network, tokenizer, strategy, at, place.checkpoint)
         schema = records.RL_STEPS if by_rl else records.STEPS
         trained, parameters = loading.count_parameters(network)
         with place.kept.make(key) as kept:
@@ -110,21 +115,21 @@ class Training:
                 parameters=parameters,
                 trained_parameters=None if trained == parameters else trained,
                 seed=self.seed,
+                strategy=repr(strategy),
                 steps=len(steps),
                 **facts,
             )
         place.checkpoint.unlink(missing_ok=True)
 
     def _fine_tune(
-        self, network: Any, tokenizer: Any, at: Ready, checkpoint: Path
+        self, network: Any, tokenizer: Any, strategy: "Strategy", at: Ready, checkpoint: Path
     ) -> tuple[list[dict], dict[str, Any]]:
         """Fine-tune a network in place; the record of every step, and facts for its provenance."""
-        from compute_aligned.method.strategy_text import parse_strategy
         from compute_aligned.train import sft
 
-        strategy, how = parse_strategy(self.strategy), self.how
+        how = self.how
         if not isinstance(how, Sft):
-            return [], {"strategy": repr(strategy)}
+            return [], {}
         target = self.experiment.settings.problems.target
         problems = records.read_problems(self.problems)
         examples = sft.encode_examples(tokenizer, problems, target, at.model)
@@ -139,23 +144,21 @@ class Training:
             self._description,
         )
         return progress.steps, {
-            "strategy": repr(strategy),
             "stop_at_probability": how.stop_at_probability,
             "stop_reached": progress.reached,
             "decay_started_at_step": progress.decay_start,
         }
 
     def _reinforce(
-        self, network: Any, tokenizer: Any, at: Ready, checkpoint: Path
+        self, network: Any, tokenizer: Any, strategy: "Strategy", at: Ready, checkpoint: Path
     ) -> tuple[list[dict], dict[str, Any]]:
         """Train a network by RL, as :meth:`_fine_tune`."""
-        from compute_aligned.method.strategy_text import parse_strategy
         from compute_aligned.models import loading
         from compute_aligned.models.tokens import encode
         from compute_aligned.train.experience import Objective
         from compute_aligned.train.rl import Policy, train
 
-        strategy, how = parse_strategy(self.strategy), self.how
+        how = self.how
         form = self.experiment.branch(self.name).row.weight_form
         if not isinstance(how, Rl) or form == "-" or self.start is None:
             raise ValueError(f"{self._description} is not trained by reinforcement learning")
@@ -172,7 +175,6 @@ class Training:
             self._description,
         )
         return progress.steps, {
-            "strategy": repr(strategy),
             "weight_form": form,
             "rollout_tokens": sum(step["tokens"] for step in progress.steps),
         }
