@@ -48,6 +48,12 @@ def sampling_fingerprint(experiment: Experiment, engine: str) -> str:
     return fingerprint(experiment.settings.sampling, engine, experiment.dtype)
 
 
+def sweep_fingerprint(experiment: Experiment, engine: str) -> str:
+    """What the samples at other temperatures depend on, besides the models."""
+    swept, problems = experiment.settings.swept, experiment.sweep.problems
+    return fingerprint(*swept, problems, engine, experiment.dtype)
+
+
 def scoring_fingerprint(experiment: Experiment) -> str:
     """What scores depend on, besides the samples."""
     settings = experiment.settings

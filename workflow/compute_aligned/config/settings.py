@@ -178,6 +178,20 @@ class Sampling(Decoding):
     shards: Annotated[Count, NoDependency] = 1
 
 
+class Temperatures(Settings):
+    """A sweep: every model of a family is sampled at each of these temperatures too.
+
+    ``num_samples`` completions are drawn of the first ``problems`` of the validation problems, on
+    which each model's best temperature is chosen, and of as many of the test problems, on which its
+    gain is measured. All else of the decoding is that of ``sampling``.
+    """
+
+    values: Annotated[tuple[Positive, ...], Field(min_length=2), Distinct]
+    problems: Annotated[int, Field(ge=2, strict=True)]
+    num_samples: Count
+    engine: Engine | None = None
+
+
 def budgets_up_to(num_samples: int) -> list[int]:
     """The k that metrics are computed at: powers of two up to what is sampled, and that number."""
     return sorted({2**i for i in range(num_samples.bit_length())} | {num_samples})
