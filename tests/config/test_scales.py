@@ -128,6 +128,10 @@ def test_an_expected_hold_is_one_that_may_end_early(
         ({"values": [0.8]}, "values: Tuple should have at least 2 items"),
         ({"problems": 21}, "is 21, and of validation and test problems there are 20: lower it"),
         ({"problems": 1}, "problems: Input should be greater than or equal to 2"),
+        (
+            {"metrics": ["maj@k"]},
+            "has maj@k, which the family does not compute: choose from pass@k",
+        ),
         ({"engine": "vlm"}, "engine: Input should be 'vllm' or 'transformers'"),
     ],
 )

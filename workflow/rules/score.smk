@@ -45,7 +45,7 @@ rule score_temperatures:
     conda:
         "../../envs/report.yaml"
     params:
-        settings=lambda w: fingerprints.scoring_fingerprint(experiment(w)),
+        settings=lambda w: fingerprints.sweep_scoring_fingerprint(experiment(w)),
     shell:
         "python -m compute_aligned score-temperatures --scale {wildcards.scale}"
         " --family {wildcards.family} --samples {input.samples}"

@@ -60,13 +60,20 @@ def scoring_fingerprint(experiment: Experiment) -> str:
     return fingerprint(settings.grader, settings.reward, *settings.metrics)
 
 
+def sweep_scoring_fingerprint(experiment: Experiment) -> str:
+    """What scores at other temperatures depend on, besides the samples."""
+    settings = experiment.settings
+    return fingerprint(settings.grader, settings.reward, *settings.swept_metrics)
+
+
 def item_fingerprint(study: Study, item: str) -> str:
     """What a table or figure depends on, besides the scores."""
     row = study.row(item)
     if row.analytic:
         return fingerprint(row, *study.strategies)
     experiment = study.experiment(row.family)
-    return fingerprint(row, experiment.baseline, *experiment.labels.values())
+    usual = [str(experiment.settings.sampling.temperature)] if row.of_temperatures else []
+    return fingerprint(row, experiment.baseline, *experiment.labels.values(), *usual)
 
 
 def description_fingerprint(run: Run, study: Study) -> str:

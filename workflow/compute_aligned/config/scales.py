@@ -81,7 +81,7 @@ class Family(Settings):
         return self
 
     @model_validator(mode="after")
-    def _a_sweep_has_the_usual_temperature_and_its_problems(self) -> "Family":
+    def _a_sweep_has_what_it_compares(self) -> "Family":
         sweep, own = self.temperatures, self.sampling.temperature
         if sweep is None:
             return self
@@ -89,6 +89,12 @@ class Family(Settings):
             raise ValueError(
                 f"temperatures.values lacks {own:g}, that of sampling, which the others are "
                 "compared with: add it"
+            )
+        unknown = [name for name in self.swept_metrics if name not in self.metrics]
+        if unknown:
+            raise ValueError(
+                f"temperatures.metrics has {unknown[0]}, which the family does not compute: "
+                f"choose from {', '.join(self.metrics)}"
             )
         fewest = min(self.problems.validation, self.problems.test)
         if sweep.problems > fewest:
@@ -108,6 +114,12 @@ class Family(Settings):
             self.sampling.model_copy(update={"temperature": t, "num_samples": sweep.num_samples})
             for t in sweep.values
         )
+
+    @property
+    def swept_metrics(self) -> tuple[MetricName, ...]:
+        """What is computed of the samples at each temperature of the sweep."""
+        sweep = self.temperatures
+        return self.metrics if sweep is None or sweep.metrics is None else sweep.metrics
 
     @property
     def reward(self) -> RewardName:

@@ -192,12 +192,16 @@ class Study:
         return Item(row, self.experiment(row.family))
 
     def shown(self, output: str) -> list[str]:
-        """The tables, or the figures, that are analytic or of one of the experiments."""
-        return [
-            name
-            for name, row in self.items.items()
-            if row.output == output and (row.analytic or row.family in self.experiments)
-        ]
+        """The tables, or the figures, that are analytic or that an experiment has samples for."""
+        of_output = {name: row for name, row in self.items.items() if row.output == output}
+        return [name for name, row in of_output.items() if row.analytic or self._shows(row)]
+
+    def _shows(self, row: PaperItem) -> bool:
+        """Whether there is what an item of an experiment is made from."""
+        experiment = self.experiments.get(row.family)
+        if experiment is None:
+            return False
+        return not row.of_temperatures or experiment.settings.temperatures is not None
 
     @property
     def families_shown(self) -> list[str]:

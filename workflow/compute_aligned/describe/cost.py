@@ -140,8 +140,10 @@ def job_seconds(job: Job, scale: Scale, throughput: Throughput, engine: Engine) 
 
 def drawn_by(job: Job, scale: Scale, engine: Engine) -> Engine:
     """What draws the samples of a job, at a scale where other samples are drawn by ``engine``."""
+    if job.rule != "sample_temperatures":
+        return engine
     sweep = scale.families[job.family].temperatures
-    return (job.rule == "sample_temperatures" and sweep and sweep.engine) or engine
+    return engine if sweep is None else sweep.engine or engine
 
 
 def _start(job: Job, scale: Scale, throughput: Throughput) -> JobStart:

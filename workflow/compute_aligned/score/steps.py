@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from compute_aligned.config.fingerprints import scoring_fingerprint
+from compute_aligned.config.fingerprints import scoring_fingerprint, sweep_scoring_fingerprint
 from compute_aligned.config.options import Family, Problems, Scale
 from compute_aligned.config.study import read_study
 from compute_aligned.files import provenance, records, streams
@@ -94,12 +94,13 @@ def score_temperatures(
                 for row in scoring.score(
                     drawn, of_split.values(), TASKS[settings.reward], settings.grader
                 ):
-                    measured.add_rows(at | o for o in scoring.outcomes([row], settings.metrics))
+                    of_row = scoring.outcomes([row], settings.swept_metrics)
+                    measured.add_rows(at | outcome for outcome in of_row)
     provenance.record(
         outcomes,
         scale=scale,
         family=family,
         grader=settings.grader,
         inputs=[str(path) for path in (samples, validation, problems)],
-        config_hash=scoring_fingerprint(experiment),
+        config_hash=sweep_scoring_fingerprint(experiment),
     )
