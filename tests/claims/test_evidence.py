@@ -14,9 +14,9 @@ from compute_aligned.config import claims
 from compute_aligned.config.sheets import ContrastRow
 from compute_aligned.config.study import Study, read_study
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.records import OUTCOMES, write_table
+from compute_aligned.files.records import OUTCOMES, SWEPT_OUTCOMES, write_table
 from compute_aligned.method.diagonal import vote_ratio
-from compute_aligned.method.intervals import Interval
+from compute_aligned.method.intervals import Interval, paired_interval
 from compute_aligned.paper.summary import read_outcomes
 
 SHAPE = (3, 4)
@@ -95,7 +95,7 @@ def test_branches_of_other_problems_are_not_compared(tmp_path: Path) -> None:
 
 def test_every_contrast_that_the_scale_runs_has_its_effect(tmp_path: Path) -> None:
     study = study_of("sft_passn")
-    rows = claims.rows_at(study)
+    rows = [row for row in claims.rows_at(study) if not row.of_temperatures]
     assert rows
     models = study.experiment("sft_passn").models
     levels = {
@@ -112,6 +112,42 @@ def test_every_contrast_that_the_scale_runs_has_its_effect(tmp_path: Path) -> No
         assert each.estimate == pytest.approx(10 * (places[0] - places[1]))
     with pytest.raises(InputError, match="family sft_passn: its claims need outcomes"):
         evidence.effects(study, {}, {})
+
+
+def test_models_are_compared_at_their_best_temperatures_and_at_the_usual_one(
+    tmp_path: Path,
+) -> None:
+    study = study_of("protein_conditional")
+    rows = [row for row in claims.rows_at(study) if row.of_temperatures]
+    noise = np.random.default_rng(2).normal(0, 0.1, SHAPE)
+    # the baseline is best when it is sampled cold, the others as usual
+    levels = {1.0: {"standard": 7.0}, 1.3: {"standard": 5.0, "bon_n2": 8.0}}
+    paths = [tmp_path / f"{seed}" for seed in range(SHAPE[0])]
+    for seed, path in enumerate(paths):
+        values = [
+            {"split": split, "temperature": t, "branch": model, "problem": f"{split}{p}"}
+            | {"metric": "expected_max@k", "k": 4}
+            | {"value": levels[t].get(model, 6.0) + (model == "bon_n2") * noise[seed, p]}
+            for split in ("validation", "test")
+            for t in levels
+            for model in study.experiment("protein_conditional").models
+            for p in range(SHAPE[1])
+        ]
+        write_table(path, values, SWEPT_OUTCOMES)
+
+    found = evidence.at_temperatures(study, {"protein_conditional": paths})
+
+    assert list(found) == rows
+    (bon_n2,) = (each for row, each in found.items() if row.branch == "bon_n2")
+    expected = paired_interval(8.0 + noise - 7.0)
+    at_best = bon_n2.at_best.interval()
+    assert (at_best.estimate, at_best.low, at_best.high) == pytest.approx(
+        (expected.estimate, expected.low, expected.high)
+    )
+    assert bon_n2.at_usual == pytest.approx(8.0 + noise.mean() - 5.0)
+    with pytest.raises(InputError, match="family protein_conditional: its claims need temperature"):
+        evidence.at_temperatures(study, {})
+    assert evidence.at_temperatures(study_of("token_margin"), {}) == {}
 
 
 def test_a_family_with_one_prompt_is_compared_seed_by_seed(tmp_path: Path) -> None:

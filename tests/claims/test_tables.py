@@ -1,12 +1,15 @@
 import io
 
+import numpy as np
 import pandas as pd
 import pytest
-from support.claim_parts import reviewed
+from support.claim_parts import PASSN, effect, judged, reviewed, row
+from support.claim_parts import claim as claim_of
 from support.html_cells import tables_of as html_tables
 from support.markdown_cells import tables_of
 
 from compute_aligned.claims import words
+from compute_aligned.claims.evidence import AtTemperatures
 from compute_aligned.claims.page import to_html
 from compute_aligned.claims.review import Reviewed
 from compute_aligned.claims.tables import COLUMNS, sheet, to_tidy
@@ -14,6 +17,8 @@ from compute_aligned.claims.verdict_tables import to_verdicts
 from compute_aligned.config.deviations import Deviation
 from compute_aligned.paper.sheets import to_markdown
 
+HALF = "explains more than half"
+HOTTER = "Cross-entropy at its own best temperature"
 OTHERWISE = [Deviation("rl.group_size", "16", "4", ("rl_passn", "rl_majority"))]
 
 
@@ -120,6 +125,43 @@ def test_a_rival_is_ruled_out_only_if_every_control_of_it_is() -> None:
     claim = reviewed()[0]
     assert words.rival_words(claim.controls[1:]) == ["ruled out: less over-fitting"]
     assert words.rival_words([]) == []
+
+
+HOT = [
+    row(role="temperature", branch=branch, rival="sampled too cold")
+    for branch in ("passn_n4", "passn_n64")
+]
+
+
+@pytest.mark.parametrize(
+    ("at_best", "headline", "rival"),
+    [
+        ((9.0, 9.0), "reproduced", "ruled out (2 of 2)"),
+        ((9.0, 4.0), "reproduced; temperature explains more than half", f"{HALF} (1 of 2)"),
+        ((4.0, 1.0), f"reproduced; not above {HOTTER}", "not ruled out (1 of 2)"),
+        ((1.0, 4.0), f"reproduced; not above {HOTTER}", "not ruled out (1 of 2)"),
+        ((9.0, -9.0), f"reproduced; below {HOTTER}", "explains it (1 of 2)"),
+        (None, "reproduced", "not run (no sweep) (2 of 2)"),
+    ],
+)
+def test_temperature_is_a_rival_as_far_as_it_explains_the_gain(
+    at_best: tuple[float, float] | None, headline: str, rival: str
+) -> None:
+    swept = {
+        each: AtTemperatures(effect(size), 10.0)
+        for each, size in zip(HOT, at_best or (), strict=at_best is not None)
+    }
+    (claim,) = judged([claim_of(PASSN[0], *HOT)], {PASSN[0]: effect(10.0)}, swept=swept)
+
+    assert words.headline(claim) == headline
+    assert words.rival_words(claim.controls) == [f"{rival}: sampled too cold"]
+    text = markdown([claim])
+    assert "Pass@4 − Cross-entropy, pass@64, best temperatures" in text
+    assert ("(+10.0 at the usual one)" in text) == bool(swept)
+    frame = pd.read_csv(io.StringIO(to_tidy([claim])))
+    assert frame["effect_at_usual_temperature"].tolist()[1:] == pytest.approx(
+        [10.0, 10.0] if swept else [np.nan] * 2, nan_ok=True
+    )
 
 
 def test_a_row_a_claim_says_what_readers_see() -> None:

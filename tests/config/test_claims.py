@@ -96,6 +96,7 @@ OTHER = "MajorityVote(n=8, k=2)"  # a metric that no family computes
         ("passn_n4\tce\t", "ce\tce\t", "compared with itself"),
         ("\tpass@k\t64", "\tpass@k\t0", "budget"),
         ("\tpass@k\t64", "\tpass\t64", "metric"),
+        ("C1a\tcontrast", "C1a\ttemperature", "a control names its rival explanation"),
         ("C1a\tcontrast", "C1a\talgebra", "the metric rho and the role algebra go together"),
         (CONTRAST, f"{CONTRAST}\n{CONTRAST}", "there twice"),
         ("\tce\t", "\t", "expected 9 cells"),

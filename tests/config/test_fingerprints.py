@@ -29,6 +29,24 @@ def test_a_fingerprint_tells_settings_apart_and_nothing_else() -> None:
     assert fingerprint(sft, None) != fingerprint(sft)
 
 
+def test_a_sweep_depends_on_what_it_draws_and_not_on_how_many_samples_there_are_else() -> None:
+    adding = read_study("smoke").experiment("sft_passn")
+
+    def print_of(block: str, **changes: object) -> str:
+        changed = getattr(adding.settings, block).model_copy(update=changes)
+        settings = adding.settings.model_copy(update={block: changed})
+        return fingerprints.sweep_fingerprint(replace(adding, settings=settings), "vllm")
+
+    same = {print_of("sampling"), print_of("sampling", num_samples=64), print_of("temperatures")}
+    others = {
+        print_of("sampling", top_p=0.5),
+        print_of("temperatures", values=(0.8, 1.0)),
+        print_of("temperatures", problems=9),
+    }
+    assert len(same) == 1
+    assert len(same | others) == 4
+
+
 def prints(folder: Path) -> dict[str, str]:
     study = read_study("tiny", folder)
     adding = study.experiment("adding")

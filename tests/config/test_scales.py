@@ -121,6 +121,32 @@ def test_an_expected_hold_is_one_that_may_end_early(
     assert problem in problem_of(Scale, content)
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"values": [1.0, 1.6]}, "temperatures.values lacks 0.8, that of sampling"),
+        ({"values": [0.8]}, "values: Tuple should have at least 2 items"),
+        ({"problems": 21}, "is 21, and of validation and test problems there are 20: lower it"),
+        ({"problems": 1}, "problems: Input should be greater than or equal to 2"),
+        (
+            {"metrics": ["maj@k"]},
+            "has maj@k, which the family does not compute: choose from pass@k",
+        ),
+        ({"engine": "vlm"}, "engine: Input should be 'vllm' or 'transformers'"),
+    ],
+)
+def test_a_sweep_has_the_usual_temperature_and_enough_problems(
+    change: dict[str, Any], problem: str
+) -> None:
+    sweep = {"values": [0.8, 1.6], "problems": 20, "num_samples": 4}
+    family = family_with(temperatures=sweep, problems__validation=30)
+    at = OF_FAMILY + "problems.validation"
+
+    assert [(s.temperature, s.num_samples) for s in family.swept] == [(0.8, 4), (1.6, 4)]
+    content = scale_with({at: 30, OF_FAMILY + "temperatures": sweep | change})
+    assert problem in problem_of(Scale, content)
+
+
 def test_settings_come_back_from_what_they_are_written_as_and_are_frozen() -> None:
     scale = validated(Scale, SCALE, "scale.yaml")
 

@@ -44,7 +44,11 @@ def test_twice_the_seeds_are_twice_the_work(count: str) -> None:
 
 def test_more_samples_are_more_of_sampling_and_scoring_alone() -> None:
     sampling = SETTINGS.sampling.model_copy(update={"num_samples": 16})
-    before, after = planned(), planned(study=changed(sampling=sampling))
+    study = changed(sampling=SETTINGS.sampling, temperatures=None)
+    before, after = (
+        planned(study=study),
+        planned(study=changed(sampling=sampling, temperatures=None)),
+    )
 
     assert total(after, "samples") == 2 * total(before, "samples")
     assert total(after, "scored") == 2 * total(before, "scored")
@@ -64,6 +68,16 @@ def test_shards_share_the_samples_and_one_job_puts_them_together() -> None:
         assert total(after, count) == pytest.approx(total(before, count))
     # four blocks of the same size
     assert [job.work.samples / shards[0].work.samples for job in shards] == [1, 1, 2]
+
+
+def test_a_sweep_is_work_for_two_splits_at_every_temperature() -> None:
+    sweep = SETTINGS.temperatures
+    jobs = {job.rule: job.work for job in planned(seeds=(0,)).jobs if "temperatures" in job.rule}
+
+    drawn = 2 * sweep.problems * len(sweep.values) * sweep.num_samples
+    assert jobs["sample_temperatures"].samples == drawn * len(SMOKE.experiment("sft_passn").models)
+    assert jobs["sample_temperatures"].passes > 0  # by transformers, whatever draws the others
+    assert jobs["score_temperatures"].scored == jobs["sample_temperatures"].samples
 
 
 def test_overrides_of_a_branch_count_for_that_branch() -> None:

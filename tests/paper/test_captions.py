@@ -33,6 +33,10 @@ def test_a_caption_says_what_is_shown_and_from_which_samples(row: PaperItem) -> 
     if form.given == "steps":
         sizes = (settings.problems.train, settings.problems.for_rl)
         assert any(f"{size:,} problems for " in text for size in sizes)
+    elif form.given == "temperatures":
+        sweep = item.experiment.sweep
+        assert f"{sweep.problems} test problems and as many validation problems" in text
+        assert f"{sweep.num_samples} samples of each by every model" in text
     else:
         noun = "test problem" if settings.problems.test == 1 else "test problems"
         assert f"{settings.problems.test:,} {noun} " in text

@@ -13,6 +13,7 @@ TAKES = {
     "strategies": ["row", "strategies"],
     "summary": ["item", "summary", "reported"],
     "outcomes": ["item", "outcomes"],
+    "temperatures": ["item", "sweep"],
     "scores": ["item", "scores"],
     "steps": ["item", "steps"],
 }
@@ -52,6 +53,7 @@ OF_REWARDS = "from rewards, and samples of family sft_majority give answers"
         ("table1", "levels", "the form levels does not go with - as family", ""),
         ("table2", "activity", "the form activity goes with - as metric and budgets", ""),
         ("figure5", "levels", "the form levels does not go with - as metric and budgets", ""),
+        ("figure5", "temperatures", "the form temperatures does not go with - as metric", ""),
         ("figure5", "mechanism", OF_ANSWERS, "another form or another family"),
         ("figure_majority_mechanism", "share_densities", OF_REWARDS, "another form or another f"),
     ],

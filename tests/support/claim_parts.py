@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from compute_aligned.claims.evidence import Ratios
+from compute_aligned.claims.evidence import AtTemperatures, Ratios
 from compute_aligned.claims.review import Reviewed, review
 from compute_aligned.config.claims import Claim
 from compute_aligned.config.sheets import ClaimRow, ContrastRow
@@ -53,9 +53,11 @@ def judged(
     claims: Sequence[Claim],
     effects: Mapping[ContrastRow, Confidence] | None = None,
     ratios: Mapping[ContrastRow, Ratios] | None = None,
+    swept: Mapping[ContrastRow, AtTemperatures] | None = None,
 ) -> list[Reviewed]:
     """The claims, judged on these effects beside the paper's own."""
-    return review(read_study("smoke"), claims, read_reported(), effects or {}, ratios or {})
+    study, reported = read_study("smoke"), read_reported()
+    return review(study, claims, reported, effects or {}, ratios or {}, swept or {})
 
 
 def reviewed(seeds: int = 3) -> list[Reviewed]:

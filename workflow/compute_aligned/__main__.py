@@ -17,8 +17,8 @@ from compute_aligned.describe.steps import cost, describe, reference, report, sc
 from compute_aligned.files.errors import InputError
 from compute_aligned.paper.steps import figure, table
 from compute_aligned.prepare.steps import fetch, fetch_model, prepare
-from compute_aligned.sample.steps import sample
-from compute_aligned.score.steps import score
+from compute_aligned.sample.steps import sample, sample_temperatures
+from compute_aligned.score.steps import score, score_temperatures
 from compute_aligned.train.steps import train
 
 app = typer.Typer(
@@ -31,7 +31,7 @@ app = typer.Typer(
 
 for verb in (
     *(fetch, fetch_model, prepare),
-    *(train, sample, score),
+    *(train, sample, sample_temperatures, score, score_temperatures),
     *(table, figure, claims),
     *(describe, timings, report, reference, cost, schemas),
 ):

@@ -3,6 +3,7 @@
 needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every family and seed that
         config/claim_contrasts.tsv names and the scale has
         results/{scale}/scores/{family}/seed{seed}.parquet too, where single samples matter
+        and seed{seed}.temperatures.parquet, where models are compared at their best temperatures
         config/paper_reported.csv, the paper's own numbers
 makes:  results/{scale}/claims.{csv,md,html}, verdicts.csv
         paper_figures/{scale}/claims.{pdf,png}
@@ -18,6 +19,11 @@ rule claims:
         ),
         scores=lambda w: of_every_seed(
             w, claim_sheets.families_by_sample(read_study(w.scale)), "parquet"
+        ),
+        temperatures=lambda w: of_every_seed(
+            w,
+            claim_sheets.families_at_temperatures(read_study(w.scale)),
+            "temperatures.parquet",
         ),
         reported=f"{workflow.basedir}/config/paper_reported.csv",
     output:

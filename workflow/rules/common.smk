@@ -177,9 +177,8 @@ def row(wildcards):
 def outcomes(wildcards):
     """The scored outcomes of every seed, for an item that is made from metrics of problems."""
     item = row(wildcards)
-    if forms.form_of(item).given not in ("summary", "outcomes"):
-        return []
-    return of_every_seed(wildcards, [item.family], "outcomes.parquet")
+    ending = forms.OUTCOMES.get(forms.form_of(item).given)
+    return of_every_seed(wildcards, [item.family], ending) if ending else []
 
 
 def scores(wildcards):
@@ -240,7 +239,7 @@ def claim_files(wildcards, input):
     """Options that name the files of each family, which is their folder."""
     return [
         f"--{kind} {Path(path).parent.name}={path}"
-        for kind in ("outcomes", "scores")
+        for kind in ("outcomes", "scores", "temperatures")
         for path in input[kind]
     ]
 

@@ -1,7 +1,8 @@
 """What was run, with what, and how long each step took: pages for the report of the run.
 
-needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every family and seed, which
-        are there once everything has run that a description is about
+needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every family and seed, and
+        seed{seed}.temperatures.parquet beside it where there are such: they are there once
+        everything has run that a description is about
         the records of provenance and the benchmark files that jobs leave
 makes:  results/{scale}/settings.html    the resolved configuration, the environment
         results/{scale}/timings.html     the time of each step, when all others have finished
@@ -14,7 +15,8 @@ rule describe:
     input:
         lambda w: of_every_seed(
             w, read_study(w.scale).families_shown, "outcomes.parquet"
-        ),
+        )
+        + of_every_seed(w, read_study(w.scale).families_swept, "temperatures.parquet"),
     output:
         report(
             "results/{scale}/settings.html",

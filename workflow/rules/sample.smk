@@ -1,6 +1,7 @@
 """Completions of the test problems: one job a family and seed draws for all of its models.
 
 needs:  results/{scale}/prepared/{family}/seed{seed}/test.jsonl, the warm-up's and branches' model/
+        validation.jsonl beside it, where the family is sampled at other temperatures too
         results/{scale}/models/{checkpoint}.json, where the family starts from a checkpoint
 makes:  results/{scale}/samples/{family}/seed{seed}.parquet
 keeps:  results/{scale}/samples/{family}/seed{seed}.store/    finished blocks, for reruns
@@ -8,6 +9,10 @@ keeps:  results/{scale}/samples/{family}/seed{seed}.store/    finished blocks, f
 Where a family's sampling has shards, as many jobs draw a share of the problems each, into the
 store, and the job that makes the samples only puts them together.
 makes:  results/{scale}/samples/{family}/seed{seed}.shards/{shard}.json
+
+Where a family has temperatures, another job a seed draws at each of them, fewer samples of some
+validation and test problems.
+makes:  results/{scale}/samples/{family}/seed{seed}.temperatures.parquet
 """
 
 
@@ -70,4 +75,37 @@ rule sample_shard:
         " --seed {wildcards.seed} --engine {params.engine} --problems {input.problems}"
         " {params.models} --shard {wildcards.shard}/{params.shards} --store {params.store}"
         " --out {output} {input.fetched}"
+        f"{DEVICE} &> {{log}}"
+
+
+rule sample_temperatures:
+    input:
+        validation="results/{scale}/prepared/{family}/seed{seed}/validation.jsonl",
+        problems="results/{scale}/prepared/{family}/seed{seed}/test.jsonl",
+        warmup="results/{scale}/warmup/{family}/seed{seed}/model",
+        branches=sampled_branches,
+        fetched=fetched,
+    output:
+        "results/{scale}/samples/{family}/seed{seed}.temperatures.parquet",
+    log:
+        "results/{scale}/logs/sample_temperatures/{family}/seed{seed}.log",
+    benchmark:
+        "results/{scale}/benchmarks/sample_temperatures/{family}/seed{seed}.tsv"
+    conda:
+        f"../../envs/sample{FORM}.yaml"
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem_mb=memory_mb,
+    params:
+        settings=lambda w: fingerprints.sweep_fingerprint(
+            experiment(w), experiment(w).sweep.engine or engine(w)
+        ),
+        engine=lambda w: experiment(w).sweep.engine or engine(w),
+        models=sampled_models,
+    shell:
+        "python -m compute_aligned sample-temperatures --scale {wildcards.scale}"
+        " --family {wildcards.family} --seed {wildcards.seed} --engine {params.engine}"
+        " --validation {input.validation} --problems {input.problems}"
+        " {params.models} --out {output} {input.fetched}"
         f"{DEVICE} &> {{log}}"

@@ -24,7 +24,7 @@ from compute_aligned.method.confidence import (
 from compute_aligned.method.estimators import expected_max
 from compute_aligned.method.intervals import Interval
 from compute_aligned.method.metrics import metric_of
-from compute_aligned.paper import diagonal
+from compute_aligned.paper import diagonal, temperatures
 from compute_aligned.paper.summary import check_pairs, equal_pools, read_outcomes, seeds_by_problems
 from compute_aligned.score.proteins import read_scores
 
@@ -48,8 +48,22 @@ class Ratios:
     undefined: float
 
 
+@dataclass(frozen=True)
+class AtTemperatures:
+    """A contrast on test problems that were sampled at several temperatures.
+
+    Attributes:
+        at_best: Each model at its own best one, which was chosen on validation problems.
+        at_usual: Both at the family's own: the effect alone.
+
+    """
+
+    at_best: Confidence
+    at_usual: float
+
+
 def effects(study: Study, outcomes: Files, scores: Files) -> dict[ContrastRow, Confidence]:
-    """The effect of every contrast that the scale runs.
+    """The effect of every contrast that the scale runs, at its family's own temperature.
 
     Args:
         study: The scale that was run.
@@ -60,7 +74,7 @@ def effects(study: Study, outcomes: Files, scores: Files) -> dict[ContrastRow, C
         InputError: A family's files are missing, or its branches cannot be compared.
 
     """
-    rows = [row for row in claims.rows_at(study) if row.metrics]
+    rows = [row for row in claims.rows_at(study) if row.metrics and not row.of_temperatures]
     found: dict[ContrastRow, Confidence] = {}
     for family in dict.fromkeys(row.family for row in rows):
         mine = [row for row in rows if row.family == family]
@@ -70,6 +84,28 @@ def effects(study: Study, outcomes: Files, scores: Files) -> dict[ContrastRow, C
         else:
             measured = read_outcomes(_given(outcomes, family, "outcomes"))
             found |= {row: paired_effect(measured, row) for row in mine}
+    return found
+
+
+def at_temperatures(study: Study, sweeps: Files) -> dict[ContrastRow, AtTemperatures]:
+    """The effect of every contrast that the scale runs with models at their best temperatures.
+
+    Args:
+        study: The scale that was run.
+        sweeps: Files of ``records.SWEPT_OUTCOMES`` of the families of
+            ``config.claims.families_at_temperatures``, one a seed.
+
+    Raises:
+        InputError: A family's files are missing, or its branches cannot be compared.
+
+    """
+    found = {}
+    for family in claims.families_at_temperatures(study):
+        sweep = temperatures.read_sweeps(_given(sweeps, family, "temperatures"))
+        usual = study.experiment(family).settings.sampling.temperature
+        for row in claims.rows_at(study):
+            if row.of_temperatures and row.family == family:
+                found[row] = swept_effect(sweep, row, usual)
     return found
 
 
@@ -119,6 +155,29 @@ def _measured(outcomes: pd.DataFrame, row: ContrastRow, branch: str) -> pd.DataF
     """The metric of a contrast for one branch, in its unit: a row a seed, a column a problem."""
     at = outcomes[(outcomes["metric"] == row.metric) & (outcomes["k"] == row.budget)]
     return seeds_by_problems(at, branch) * metric_of(row.metric).factor
+
+
+def swept_effect(sweep: pd.DataFrame, row: ContrastRow, usual: float) -> AtTemperatures:
+    """The effect of a contrast with each model at its best temperature, and with both as usual.
+
+    Args:
+        sweep: As ``temperatures.read_sweeps`` gives it.
+        row: The contrast, of two models.
+        usual: The family's own temperature.
+
+    Raises:
+        InputError: A branch has no outcomes, or not on the seeds and problems of the other.
+
+    """
+    at = (row.metric, row.budget)
+    best = [temperatures.chosen(sweep, model, *at, usual) for model in row.models]
+
+    def difference(own: float, other: float) -> FloatArray:
+        pair = (own, other)
+        return temperatures.differences(sweep, row.branch, row.against, *at, pair).to_numpy()
+
+    as_usual = float(difference(usual, usual).mean())
+    return AtTemperatures(mean_confidence(difference(best[0], best[1])), as_usual)
 
 
 def pool_effect(samples: pd.DataFrame, row: ContrastRow) -> Confidence:

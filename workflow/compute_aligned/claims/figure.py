@@ -18,8 +18,8 @@ from compute_aligned.claims.review import Compared, Reviewed
 from compute_aligned.method.verdicts import Verdict
 from compute_aligned.paper import style
 
-COLUMN = 7.0  # inches; there are two of them side by side
-LABELS, VERDICTS = 3.2, 0.95  # inches left and right of a panel
+COLUMN = 7.4  # inches; there are two of them side by side
+LABELS, VERDICTS = 3.5, 1.15  # inches left and right of a panel
 ROW = 0.135
 PANEL_HEAD, PANEL_FOOT = 0.2, 0.42
 TOP, BOTTOM = 0.35, 0.4
@@ -127,10 +127,10 @@ def _draw_panel(figure: Figure, panel: Panel, left: float, top: float) -> None:
             _write(axes, verdict_at, y, say.verdict_words(line), weight="bold")
         else:
             _draw_effect(axes, y, line)
-            control = line.row.role == "control"
+            control = line.row.is_control
             _write(axes, margin + 0.1, y, line.name, style="italic" if control else "normal")
             verdict = line.judgement.verdict
-            _write(axes, verdict_at, y, say.OF_RIVALS[verdict] if control else str(verdict))
+            _write(axes, verdict_at, y, say.of_rival(line) if control else str(verdict))
     unit = "reward" if any(_in_reward(line) for line in panel.lines) else "percentage points"
     axes.set_xlabel(f"Effect ({unit})", fontsize=FONT, labelpad=1)
     axes.tick_params(axis="x", labelsize=FONT)

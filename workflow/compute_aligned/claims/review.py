@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from compute_aligned.claims.evidence import Ratios
+from compute_aligned.claims.evidence import AtTemperatures, Ratios
 from compute_aligned.config.claims import Claim
 from compute_aligned.config.sheets import DASH, ClaimRow, ContrastRow
 from compute_aligned.config.study import Study
@@ -62,7 +62,8 @@ class Compared:
     """A contrast or control: its row and name, what this run says, and what the paper reports.
 
     ``against`` is what readers call the model that it is compared with. ``seeds`` is how many seeds
-    would decide what is not shown; None where no number would, or something is.
+    would decide what is not shown; None where no number would, or something is. ``at_usual`` is the
+    effect at the family's own temperature, of a control with models at their best ones.
     """
 
     row: ContrastRow
@@ -71,6 +72,16 @@ class Compared:
     judgement: Judgement
     seeds: int | None
     paper: PaperEffect | None
+    at_usual: float | None = None
+
+    @property
+    def half_explained(self) -> bool:
+        """Whether less than half of the effect is left with models at their best temperatures."""
+        interval = self.judgement.interval
+        if interval is None or self.at_usual is None:
+            return False
+        shown = self.judgement.verdict == Verdict.REPRODUCED
+        return shown and abs(interval.estimate) < abs(self.at_usual) / 2
 
     @property
     def against_paper(self) -> bool:
@@ -131,6 +142,7 @@ def review(
     reported: pd.DataFrame,
     effects: Mapping[ContrastRow, Confidence],
     ratios: Mapping[ContrastRow, Ratios],
+    swept: Mapping[ContrastRow, AtTemperatures],
 ) -> list[Reviewed]:
     """Judge every claim.
 
@@ -140,9 +152,12 @@ def review(
         reported: The paper's own numbers, as ``reported.read_reported`` gives them.
         effects: The effect of each contrast and control; those that were not run are missing.
         ratios: What was measured of claims that hold by algebra.
+        swept: The effect of each control with models at their best temperatures.
 
     """
-    found = [_review(study, claim, reported, effects, ratios) for claim in claims]
+    every = {**effects, **{row: each.at_best for row, each in swept.items()}}
+    usual = {row: each.at_usual for row, each in swept.items()}
+    found = [_review(study, claim, reported, every, ratios, usual) for claim in claims]
     judged = [
         place
         for place, each in enumerate(found)
@@ -160,6 +175,7 @@ def _review(
     reported: pd.DataFrame,
     effects: Mapping[ContrastRow, Confidence],
     ratios: Mapping[ContrastRow, Ratios],
+    at_usual: Mapping[ContrastRow, float],
 ) -> Reviewed:
     """One claim, not yet corrected for the others."""
     levels = reported_levels(reported, claim.row.reported)
@@ -173,6 +189,7 @@ def _review(
                 judgement,
                 _seeds(row, judgement, effects.get(row), sum(row in effects for row in rows)),
                 paper_effect(claim.row, row, levels),
+                at_usual.get(row),
             )
             for row, judgement in zip(rows, judgements, strict=True)
         ]
@@ -180,10 +197,10 @@ def _review(
     def contrasts_of(rows: Sequence[ContrastRow]) -> list[Contrast]:
         return [Contrast(row.claimed, effects.get(row), row.band) for row in rows]
 
-    rows, controls, algebra = (
-        [row for row in claim.rows if row.role == role]
-        for role in ("contrast", "control", "algebra")
+    rows, algebra = (
+        [row for row in claim.rows if row.role == role] for role in ("contrast", "algebra")
     )
+    controls = [row for row in claim.rows if row.is_control]
     conclusion = conclude(contrasts_of(rows)) if rows else None
     return Reviewed(
         row=claim.row,
@@ -231,7 +248,8 @@ def contrast_name(row: ContrastRow, labels: Mapping[str, str]) -> str:
     sides = [labels.get(branch, branch) for branch in row.models]
     if row.level is not None:
         sides.append(f"{row.level:g}")
-    return f"{' − '.join(sides)}, {metric_name(row)}"
+    at = ", best temperatures" if row.of_temperatures else ""
+    return f"{' − '.join(sides)}, {metric_name(row)}{at}"
 
 
 def metric_name(row: ContrastRow) -> str:
@@ -251,6 +269,8 @@ def paper_effect(
 ) -> PaperEffect | None:
     """The effect of a contrast in the paper's own numbers; None where it lacks one of them.
 
+    It has none at other temperatures.
+
     The paper gives no intervals. Each of its shares v is a mean over P problems of values between
     0 and 1, whose variance is at most v (1 - v) / P, as if each were right or wrong. Both branches
     were measured on the same problems, which makes the error of their difference smaller than that
@@ -263,6 +283,8 @@ def paper_effect(
         levels: As ``reported.reported_levels`` gives them.
 
     """
+    if row.of_temperatures:
+        return None
     sides = [levels.get((branch, row.metric, row.budget)) for branch in row.models]
     found = [side for side in sides if side is not None]
     if len(found) < len(sides):

@@ -27,6 +27,9 @@ def claims(
     scores: Annotated[
         list[str] | None, typer.Option(help="FAMILY=FILE, where single samples are needed.")
     ] = None,
+    temperatures: Annotated[
+        list[str] | None, typer.Option(help="FAMILY=FILE, outcomes at other temperatures.")
+    ] = None,
     reported: Reported = REPORTED,
 ) -> None:
     """Judge the paper's claims on what was run: verdicts, their contrasts, a figure of them."""
@@ -39,12 +42,14 @@ def claims(
     study = read_study(scale)
     measured = grouped("--outcomes", outcomes or [])
     graded = grouped("--scores", scores or [])
+    swept = grouped("--temperatures", temperatures or [])
     reviewed = review.review(
         study,
         claim_sheets.read_claims().values(),
         read_reported(reported),
         evidence.effects(study, measured, graded),
         evidence.ratios(study, graded),
+        evidence.at_temperatures(study, swept),
     )
     sheet = tables.sheet(reviewed, scale, from_paper(study))
     writing.write_text(csv, tables.to_tidy(reviewed))
@@ -52,7 +57,8 @@ def claims(
     writing.write_text(md, to_markdown(sheet))
     writing.write_text(html, page.to_html(reviewed, scale, sheet))
     save(claim_figure.draw(reviewed, scale), pdf, png)
-    inputs = [str(path) for files in (measured, graded) for some in files.values() for path in some]
+    given = (measured, graded, swept)
+    inputs = [str(path) for files in given for some in files.values() for path in some]
     for made in (csv, pdf):
         provenance.record(
             made,

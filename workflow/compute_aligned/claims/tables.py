@@ -26,7 +26,7 @@ COLUMNS = (
     *("claim", "statement", "claim_verdict", "claim_p_holm", "role", "family", "branch", "against"),
     *("metric", "k", "claimed", "unit", "effect", "effect_low", "effect_high", "seeds", "problems"),
     *("verdict", "p", "p_holm", "detectable", "seeds_to_decide", "median", "undefined_share"),
-    *("rival", "paper_effect", "paper_error_at_most"),
+    *("rival", "effect_at_usual_temperature", "paper_effect", "paper_error_at_most"),
 )
 
 
@@ -76,6 +76,7 @@ def _compared_values(each: Compared) -> dict[str, object]:
             "p_holm": judgement.p_holm,
             "detectable": judgement.detectable,
             "seeds_to_decide": each.seeds,
+            "effect_at_usual_temperature": each.at_usual,
         }
     if paper is not None:
         values |= {"paper_effect": paper.effect, "paper_error_at_most": paper.error}
@@ -154,7 +155,7 @@ def _details(claim: Reviewed) -> list[Grid]:
 
 
 def _contrasts(heading: str, compared: Sequence[Compared]) -> Grid:
-    controls = compared[0].row.role == "control"
+    controls = compared[0].row.is_control
     last = "Rival explanation" if controls else "Verdict"
     columns = ("Contrast", last, "Claimed", "Effect", "Corrected p")
     more = ("Detectable", "Seeds × problems", "The paper's")
@@ -212,6 +213,8 @@ def _note(reviewed: Sequence[Reviewed]) -> str:
         "most that half of its 95% interval can be for its number of problems (binomial, "
         "unpaired); what another training would change is not in it. Rival explanations: "
         "controls, judged in the same way. One that is ruled out cannot account for the claim by "
-        "itself; one that explains it does better than what the claim is about. A dash "
+        "itself; one that explains it does better than what the claim is about. Best temperatures: "
+        "each model's own, chosen on validation problems, and compared on test problems; (no "
+        "sweep): the family was not sampled at others, or with fewer samples than k. A dash "
         f"({MISSING}): not run, or not reported."
     )

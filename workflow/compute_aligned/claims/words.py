@@ -12,6 +12,8 @@ from compute_aligned.paper.sheets import MISSING
 
 BY_ALGEBRA = "holds by algebra"
 AGAINST = " (against the claim)"  # of the paper's own number
+HALF = "explains more than half"  # of a claim's effect, says a control of temperatures
+NO_SWEEP = "not run (no sweep)"
 # of a control: what its verdict says of the rival explanation
 OF_RIVALS = {  # the worst first
     Verdict.CONTRADICTED: "explains it",
@@ -20,6 +22,7 @@ OF_RIVALS = {  # the worst first
     Verdict.NOT_RUN: "not run",
     Verdict.REPRODUCED: "ruled out",
 }
+WORST_FIRST = ("explains it", "not ruled out", "not run", NO_SWEEP, HALF, "ruled out")
 
 
 def claimed_words(row: ContrastRow) -> str:
@@ -66,13 +69,33 @@ def headline(claim: Reviewed) -> str:
     """The verdict, and the rival explanations that stand against one in favour of the claim."""
     if claim.verdict not in (Verdict.REPRODUCED, Verdict.IN_PART):
         return verdict_words(claim)
-    above = "not above"
-    rivals = {
-        control.against: "below" if control.judgement.verdict == Verdict.CONTRADICTED else above
-        for control in claim.controls
-        if control.judgement.verdict not in (Verdict.REPRODUCED, Verdict.NOT_RUN)
+    # of controls about the same, what stands against the claim more counts: it comes last
+    controls = sorted(claim.controls, key=lambda control: not control.half_explained)
+    standing = {
+        (control.against, control.row.role): said
+        for control in controls
+        if (said := _standing(control))
     }
-    return "; ".join([verdict_words(claim), *(f"{where} {name}" for name, where in rivals.items())])
+    return "; ".join([verdict_words(claim), *standing.values()])
+
+
+def _standing(control: Compared) -> str:
+    """What a control says against a claim; empty where it is in its favour, or was not run."""
+    if control.half_explained:
+        return "temperature explains more than half"
+    if control.judgement.verdict in (Verdict.REPRODUCED, Verdict.NOT_RUN):
+        return ""
+    where = "below" if control.judgement.verdict == Verdict.CONTRADICTED else "not above"
+    at = " at its own best temperature" if control.row.of_temperatures else ""
+    return f"{where} {control.against}{at}"
+
+
+def of_rival(control: Compared) -> str:
+    """What a control says of the rival explanation."""
+    verdict = control.judgement.verdict
+    if control.row.of_temperatures and verdict == Verdict.NOT_RUN:
+        return NO_SWEEP
+    return HALF if control.half_explained else OF_RIVALS[verdict]
 
 
 def reason(claim: Reviewed) -> str:
@@ -92,8 +115,10 @@ def reason(claim: Reviewed) -> str:
 def contrast_verdict(compared: Compared) -> str:
     """The verdict on a contrast; of a control what it says of the rival explanation."""
     verdict = compared.judgement.verdict
-    if compared.row.role == "control":
-        return f"{OF_RIVALS[verdict]}: {compared.row.rival}"
+    if compared.row.is_control:
+        usual = compared.at_usual
+        beside = "" if usual is None else f" ({number(compared.row, usual, '+')} at the usual one)"
+        return f"{of_rival(compared)}: {compared.row.rival}{beside}"
     return f"{verdict}; {seeds_words(compared)}" if verdict == Verdict.NOT_SHOWN else str(verdict)
 
 
@@ -122,14 +147,13 @@ def rival_words(controls: Sequence[Compared]) -> list[str]:
 
     A rival is ruled out if every control of it is, and explains the claim if one of them does.
     """
-    order = list(OF_RIVALS)
     rivals = dict.fromkeys(control.row.rival for control in controls)
     words = []
     for rival in rivals:
-        verdicts = [each.judgement.verdict for each in controls if each.row.rival == rival]
-        worst = min(verdicts, key=order.index)
-        count = f" ({verdicts.count(worst)} of {len(verdicts)})" if len(verdicts) > 1 else ""
-        words.append(f"{OF_RIVALS[worst]}{count}: {rival}")
+        said = [of_rival(each) for each in controls if each.row.rival == rival]
+        worst = min(said, key=WORST_FIRST.index)
+        count = f" ({said.count(worst)} of {len(said)})" if len(said) > 1 else ""
+        words.append(f"{worst}{count}: {rival}")
     return words
 
 

@@ -28,15 +28,16 @@ def check_claims(study: Study) -> None:
     for row in rows_at(study):
         family = study.experiment(row.family).settings
         where = f"{contrast_sheet(study.folder)}: {row.claim} {row.family} {row.branch}"
-        missing = [metric for metric in row.metrics if metric not in family.metrics]
+        computed = family.swept_metrics if row.of_temperatures else family.metrics
+        missing = [metric for metric in row.metrics if metric not in computed]
         if missing:
             raise InputError(
                 where,
                 f"{row.metric} needs {missing[0]}, which family {row.family} does not compute at "
                 f"scale {study.scale}",
-                f"choose from {', '.join(family.metrics)}, or add it to the family's metrics",
+                f"choose from {', '.join(computed)}, or add it to the family's metrics",
             )
-        scored = _scored(row.metric, family)
+        scored = _scored(row.metric, family, row.of_temperatures)
         if row.metrics and row.budget not in scored:
             raise InputError(
                 where,
@@ -46,10 +47,11 @@ def check_claims(study: Study) -> None:
             )
 
 
-def _scored(metric: str, family: Family) -> list[int]:
-    """The budgets at which a family computes a metric."""
+def _scored(metric: str, family: Family, swept: bool = False) -> list[int]:
+    """The budgets at which a family computes a metric, as usual or at other temperatures."""
     least = 1 if metric == "rho" else metric_of(metric).least
-    return [k for k in budgets_up_to(family.sampling.num_samples) if k >= least]
+    sampling = family.swept[0] if swept else family.sampling
+    return [k for k in budgets_up_to(sampling.num_samples) if k >= least]
 
 
 # --- the run ---------------------------------------------------------------------------------
@@ -74,7 +76,7 @@ def check(study: Study) -> None:
 
     """
     for item in study.items.values():
-        if item.measured and item.family in study.experiments:
+        if item.measured and item.item in study.shown(item.output):
             where = f"{sheet_file('paper_items', study.folder)}: {item.item}"
             _check_item(where, item, study.experiment(item.family).settings, study.scale)
     if importlib.util.find_spec("torch") is not None:
@@ -87,13 +89,14 @@ def check(study: Study) -> None:
 
 
 def _check_item(where: str, item: PaperItem, family: Family, scale: str) -> None:
-    if item.metric not in family.metrics:
+    computed = family.swept_metrics if item.of_temperatures else family.metrics
+    if item.metric not in computed:
         raise InputError(
             where,
             f"metric {item.metric} is not computed by family {item.family} at scale {scale}",
-            f"choose from {', '.join(family.metrics)}, or add it to the family's metrics",
+            f"choose from {', '.join(computed)}, or add it to the family's metrics",
         )
-    scored = _scored(item.metric, family)
+    scored = _scored(item.metric, family, item.of_temperatures)
     within = [k for k in item.budgets if k <= max(scored)]  # smaller scales show fewer of them
     if not within or not set(within) <= set(scored):
         raise InputError(

@@ -129,7 +129,9 @@ def runs_at(study: Study, row: ContrastRow) -> bool:
     experiment = study.experiments.get(row.family)
     if experiment is None or not set(row.models) <= set(experiment.models):
         return False
-    return row.metric == "rho" or row.budget <= experiment.settings.sampling.num_samples
+    settings = experiment.settings
+    sampled = settings.swept if row.of_temperatures else (settings.sampling,)
+    return row.metric == "rho" or any(row.budget <= each.num_samples for each in sampled)
 
 
 def rows_at(study: Study) -> list[ContrastRow]:
@@ -140,7 +142,13 @@ def rows_at(study: Study) -> list[ContrastRow]:
 
 def families_at(study: Study) -> list[str]:
     """The families whose outcomes the claims are judged on."""
-    return list(dict.fromkeys(row.family for row in rows_at(study) if row.metrics))
+    rows = [row for row in rows_at(study) if row.metrics and not row.of_temperatures]
+    return list(dict.fromkeys(row.family for row in rows))
+
+
+def families_at_temperatures(study: Study) -> list[str]:
+    """The families whose outcomes at other temperatures the claims are judged on."""
+    return list(dict.fromkeys(row.family for row in rows_at(study) if row.of_temperatures))
 
 
 def families_by_sample(study: Study) -> list[str]:
@@ -162,5 +170,7 @@ def claims_fingerprint(study: Study) -> str:
     claims = read_claims(study.folder).values()
     rows = [row for claim in claims for row in (claim.row, *claim.rows)]
     labels = [label for family in families_at(study) for label in study.labels(family).values()]
+    swept = [study.experiment(family) for family in families_at_temperatures(study)]
+    usual = [str(experiment.settings.sampling.temperature) for experiment in swept]
     otherwise = [repr(each) for each in from_paper(study)]
-    return fingerprint(*rows, *labels, *otherwise)
+    return fingerprint(*rows, *labels, *usual, *otherwise)

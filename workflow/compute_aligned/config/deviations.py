@@ -15,7 +15,15 @@ from compute_aligned.config.study import Study
 
 # blocks and keys that say how large an experiment is, how fast it learns, or what it is about
 SIZES = (
-    *("model", "seeds", "metrics", "expected_hold", "problems.source", "problems.prompt"),
+    *(
+        "model",
+        "seeds",
+        "metrics",
+        "expected_hold",
+        "temperatures",
+        "problems.source",
+        "problems.prompt",
+    ),
     *("problems.levels", "problems.train", "problems.rl", "problems.validation", "problems.test"),
     *("problems.split_seed", "max_new_tokens", "num_samples", "block_size", "shards"),
     *("learning_rate", "batch_size", "micro_batch_size", "prompts_per_step", "checkpoint_every"),
@@ -90,7 +98,7 @@ def _keys(family: Family) -> Iterator[tuple[str, str]]:
             yield from _flat(others, f"{name}.")
             yield f"{name}.length", _length(block, family)
         else:
-            yield from _flat({name: family.model_dump(mode="json")[name]}, "")
+            yield from _flat({name: family.model_dump(mode="json").get(name)}, "")
 
 
 def _flat(block: Mapping[str, Any], above: str) -> Iterator[tuple[str, str]]:

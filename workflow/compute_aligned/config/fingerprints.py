@@ -48,10 +48,22 @@ def sampling_fingerprint(experiment: Experiment, engine: str) -> str:
     return fingerprint(experiment.settings.sampling, engine, experiment.dtype)
 
 
+def sweep_fingerprint(experiment: Experiment, engine: str) -> str:
+    """What the samples at other temperatures depend on, besides the models."""
+    swept, problems = experiment.settings.swept, experiment.sweep.problems
+    return fingerprint(*swept, problems, engine, experiment.dtype)
+
+
 def scoring_fingerprint(experiment: Experiment) -> str:
     """What scores depend on, besides the samples."""
     settings = experiment.settings
     return fingerprint(settings.grader, settings.reward, *settings.metrics)
+
+
+def sweep_scoring_fingerprint(experiment: Experiment) -> str:
+    """What scores at other temperatures depend on, besides the samples."""
+    settings = experiment.settings
+    return fingerprint(settings.grader, settings.reward, *settings.swept_metrics)
 
 
 def item_fingerprint(study: Study, item: str) -> str:
@@ -60,7 +72,8 @@ def item_fingerprint(study: Study, item: str) -> str:
     if row.analytic:
         return fingerprint(row, *study.strategies)
     experiment = study.experiment(row.family)
-    return fingerprint(row, experiment.baseline, *experiment.labels.values())
+    usual = [str(experiment.settings.sampling.temperature)] if row.of_temperatures else []
+    return fingerprint(row, experiment.baseline, *experiment.labels.values(), *usual)
 
 
 def description_fingerprint(run: Run, study: Study) -> str:

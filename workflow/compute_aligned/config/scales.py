@@ -4,7 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from compute_aligned.config.fields import Distinct, MetricName, Name, Seeds, Settings, Throughput
+from compute_aligned.config.fields import (
+    Distinct,
+    LeftOutIfUnset,
+    MetricName,
+    Name,
+    Seeds,
+    Settings,
+    Throughput,
+)
 from compute_aligned.config.models import Model, ScratchModel
 from compute_aligned.config.settings import (
     ANSWER,
@@ -16,6 +24,7 @@ from compute_aligned.config.settings import (
     Rl,
     Sampling,
     Sft,
+    Temperatures,
 )
 from compute_aligned.config.sources import Source, more_than_answers
 from compute_aligned.method.metrics import METRICS, Needs, metric_of
@@ -27,6 +36,7 @@ class Family(Settings):
     Branches are trained by fine-tuning (``sft``) or by reinforcement learning (``rl``); their rows
     say which, and a family has what its rows need. ``expected_hold`` says how long a warm-up with
     ``stop_at_probability`` is expected to hold; only the estimate of the cost uses it.
+    With ``temperatures`` its models are sampled at others than that of ``sampling`` too.
     With ``warmup: null`` the checkpoint as it is takes the warm-up's place.
     """
 
@@ -38,6 +48,7 @@ class Family(Settings):
     sft: Sft | None = None
     rl: Rl | None = None
     sampling: Sampling
+    temperatures: Annotated[Temperatures | None, LeftOutIfUnset] = None
     metrics: Annotated[tuple[MetricName, ...], Field(min_length=1), Distinct]
     grader: Literal["paper", "symbolic"] = "paper"
 
@@ -68,6 +79,47 @@ class Family(Settings):
         if expected.unit != hold.unit or expected.count > hold.count:
             raise ValueError(f"expected_hold is part of the hold, at most {hold.count} {hold.unit}")
         return self
+
+    @model_validator(mode="after")
+    def _a_sweep_has_what_it_compares(self) -> "Family":
+        sweep, own = self.temperatures, self.sampling.temperature
+        if sweep is None:
+            return self
+        if own not in sweep.values:
+            raise ValueError(
+                f"temperatures.values lacks {own:g}, that of sampling, which the others are "
+                "compared with: add it"
+            )
+        unknown = [name for name in self.swept_metrics if name not in self.metrics]
+        if unknown:
+            raise ValueError(
+                f"temperatures.metrics has {unknown[0]}, which the family does not compute: "
+                f"choose from {', '.join(self.metrics)}"
+            )
+        fewest = min(self.problems.validation, self.problems.test)
+        if sweep.problems > fewest:
+            raise ValueError(
+                f"temperatures.problems is {sweep.problems}, and of validation and test problems "
+                f"there are {fewest}: lower it, or raise those"
+            )
+        return self
+
+    @property
+    def swept(self) -> tuple[Sampling, ...]:
+        """How samples are drawn at each temperature of the sweep; empty without one."""
+        sweep = self.temperatures
+        if sweep is None:
+            return ()
+        return tuple(
+            self.sampling.model_copy(update={"temperature": t, "num_samples": sweep.num_samples})
+            for t in sweep.values
+        )
+
+    @property
+    def swept_metrics(self) -> tuple[MetricName, ...]:
+        """What is computed of the samples at each temperature of the sweep."""
+        sweep = self.temperatures
+        return self.metrics if sweep is None or sweep.metrics is None else sweep.metrics
 
     @property
     def reward(self) -> RewardName:

@@ -21,6 +21,7 @@ from compute_aligned.config.fields import (
     DecayRate,
     Distinct,
     LeftOutIfUnset,
+    MetricName,
     Name,
     NoDependency,
     NotNegative,
@@ -176,6 +177,22 @@ class Sampling(Decoding):
     num_samples: Count
     block_size: Count = 50
     shards: Annotated[Count, NoDependency] = 1
+
+
+class Temperatures(Settings):
+    """A sweep: every model of a family is sampled at each of these temperatures too.
+
+    ``num_samples`` completions are drawn of the first ``problems`` of the validation problems, on
+    which each model's best temperature is chosen, and of as many of the test problems, on which its
+    gain is measured. All else of the decoding is that of ``sampling``. ``metrics`` are those of the
+    family that are computed of them, all of them unless said otherwise.
+    """
+
+    values: Annotated[tuple[Positive, ...], Field(min_length=2), Distinct]
+    problems: Annotated[int, Field(ge=2, strict=True)]
+    num_samples: Count
+    metrics: Annotated[tuple[MetricName, ...], Field(min_length=1), Distinct] | None = None
+    engine: Engine | None = None
 
 
 def budgets_up_to(num_samples: int) -> list[int]:

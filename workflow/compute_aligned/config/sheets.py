@@ -117,6 +117,11 @@ class PaperItem(Settings):
         return self.family == DASH
 
     @property
+    def of_temperatures(self) -> bool:
+        """Whether it is about samples at other temperatures, which not every family has."""
+        return self.form == "temperatures"
+
+    @property
     def measured(self) -> bool:
         """Whether it shows one metric, at some budgets."""
         return self.metric != DASH
@@ -210,12 +215,13 @@ class ContrastRow(Settings):
     The effect is the metric of ``branch`` minus that of ``against``, which is another branch, the
     ``warmup``, or a fixed level in the metric's unit.
     A ``control`` is the contrast that could overturn the claim: if it fails, ``rival`` may be what
-    explains the claim. A row with the role ``algebra`` measures what holds by algebra, and is
+    explains the claim. With the role ``temperature`` it is one of both models, each sampled at its
+    own best temperature. A row with the role ``algebra`` measures what holds by algebra, and is
     compared with nothing.
     """
 
     claim: ClaimId
-    role: Literal["contrast", "control", "algebra"]
+    role: Literal["contrast", "control", "temperature", "algebra"]
     family: Name
     branch: Name
     against: Annotated[str, Field(pattern=r"^(-|[a-z][a-z0-9_]*|[0-9]+(\.[0-9]+)?)$")]
@@ -223,6 +229,16 @@ class ContrastRow(Settings):
     budget: PositiveInt
     direction: Literal["above", "below", "equal", "-"]
     rival: Text
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it could overturn the claim."""
+        return self.role in ("control", "temperature")
+
+    @property
+    def of_temperatures(self) -> bool:
+        """Whether it is about samples at other temperatures, which not every family has."""
+        return self.role == "temperature"
 
     @property
     def level(self) -> float | None:
@@ -273,7 +289,9 @@ class ContrastRow(Settings):
             if compared != (cell != DASH):
                 wanted = "has to say what is compared" if compared else "has to be -"
                 raise ValueError(f"{column} {wanted} where the role is {self.role}")
-        if (self.role == "control") != (self.rival != DASH):
+        if self.of_temperatures and self.level is not None:
+            raise ValueError("a fixed level has no temperature: compare with a model")
+        if self.is_control != (self.rival != DASH):
             raise ValueError("a control names its rival explanation, other rows have - there")
         if self.branch == self.against:
             raise ValueError(f"{self.branch} is compared with itself")

@@ -20,7 +20,7 @@ from compute_aligned.config.reading import (
     sheet_file,
 )
 from compute_aligned.config.scales import Family, Run, Scale
-from compute_aligned.config.settings import Rl, Sft
+from compute_aligned.config.settings import Rl, Sft, Temperatures
 from compute_aligned.config.sheets import FROM_WARMUP, WARMUP, BranchRow, PaperItem
 from compute_aligned.config.sources import Source
 from compute_aligned.files.errors import InputError
@@ -80,6 +80,23 @@ class Experiment:
     def is_pool(self) -> bool:
         """Whether rewards are measured on one prompt, so that its samples are all there is."""
         return self.settings.problems.test == 1 and self.settings.gives == "rewards"
+
+    @property
+    def sweep(self) -> Temperatures:
+        """The temperatures that its models are sampled at besides their own.
+
+        Raises:
+            InputError: It has none.
+
+        """
+        sweep = self.settings.temperatures
+        if sweep is None:
+            raise InputError(
+                f"family {self.family}",
+                f"it is sampled at one temperature only at scale {self.scale}",
+                f"add the block temperatures to it in config/scales/{self.scale}.yaml",
+            )
+        return sweep
 
     def branch(self, name: str) -> Branch:
         """One of the branches.
@@ -175,18 +192,28 @@ class Study:
         return Item(row, self.experiment(row.family))
 
     def shown(self, output: str) -> list[str]:
-        """The tables, or the figures, that are analytic or of one of the experiments."""
-        return [
-            name
-            for name, row in self.items.items()
-            if row.output == output and (row.analytic or row.family in self.experiments)
-        ]
+        """The tables, or the figures, that are analytic or that an experiment has samples for."""
+        of_output = {name: row for name, row in self.items.items() if row.output == output}
+        return [name for name, row in of_output.items() if row.analytic or self._shows(row)]
+
+    def _shows(self, row: PaperItem) -> bool:
+        """Whether there is what an item of an experiment is made from."""
+        experiment = self.experiments.get(row.family)
+        if experiment is None:
+            return False
+        return not row.of_temperatures or experiment.settings.temperatures is not None
 
     @property
     def families_shown(self) -> list[str]:
         """The families that some table or figure shows; others are not run."""
         shown = {row.family for row in self.items.values()}
         return [family for family in self.experiments if family in shown]
+
+    @property
+    def families_swept(self) -> list[str]:
+        """Those of them that are sampled at other temperatures too."""
+        at = self.experiments
+        return [name for name in self.families_shown if at[name].settings.temperatures is not None]
 
     @property
     def strategies(self) -> list[str]:

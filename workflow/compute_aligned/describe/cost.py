@@ -128,7 +128,7 @@ def job_seconds(job: Job, scale: Scale, throughput: Throughput, engine: Engine) 
         + work.passes * throughput.pass_seconds
         + work.scored * throughput.score_seconds
     )
-    if job.stage != "samples" or engine != "vllm":
+    if job.stage != "samples" or drawn_by(job, scale, engine) != "vllm":
         return seconds + work.flops / throughput.training_flops
     return (
         seconds
@@ -136,6 +136,14 @@ def job_seconds(job: Job, scale: Scale, throughput: Throughput, engine: Engine) 
         + work.sampled_tokens * throughput.sampled_token_seconds
         + work.samples * throughput.sample_seconds
     )
+
+
+def drawn_by(job: Job, scale: Scale, engine: Engine) -> Engine:
+    """What draws the samples of a job, at a scale where other samples are drawn by ``engine``."""
+    if job.rule != "sample_temperatures":
+        return engine
+    sweep = scale.families[job.family].temperatures
+    return engine if sweep is None else sweep.engine or engine
 
 
 def _start(job: Job, scale: Scale, throughput: Throughput) -> JobStart:

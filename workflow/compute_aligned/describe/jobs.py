@@ -20,7 +20,9 @@ STAGES = {  # of the run, by the rule of a job
     "train_rl": "branches",
     "sample": "samples",
     "sample_shard": "samples",
+    "sample_temperatures": "samples",
     "score": "report",
+    "score_temperatures": "report",
     "table": "report",
     "figure": "report",
     "claims": "report",
@@ -36,7 +38,9 @@ ARTEFACTS = {  # what a job publishes last, by its rule: its provenance lies bes
     "train_rl": "results/{scale}/branches/{name}/model",
     "sample": "results/{scale}/samples/{name}.parquet",
     "sample_shard": "results/{scale}/samples/{name}.json",
+    "sample_temperatures": "results/{scale}/samples/{name}.temperatures.parquet",
     "score": "results/{scale}/scores/{name}.outcomes.parquet",
+    "score_temperatures": "results/{scale}/scores/{name}.temperatures.parquet",
     "table": "results/{scale}/tables/{name}.csv",
     "figure": "paper_figures/{scale}/{name}.pdf",
     "claims": "paper_figures/{scale}/claims.pdf",
@@ -134,6 +138,9 @@ def _of_experiment(study: Study, experiment: Experiment, seeds: Sequence[int]) -
                 yield Job("sample_shard", name, f"{place}.shards/{shard}")
         yield Job("sample", name, place)
         yield Job("score", name, place)
+        if experiment.settings.temperatures is not None:
+            yield Job("sample_temperatures", name, place)
+            yield Job("score_temperatures", name, place)
     yield from _items(study, name)
 
 

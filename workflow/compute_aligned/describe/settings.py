@@ -17,7 +17,10 @@ from compute_aligned.paper.pages import Html
 from compute_aligned.paper.sheets import MISSING
 
 # what has run before a run is described; tables and figures come after it
-BEFORE = ("fetch", "prepare", "train_warmup", "train_sft", "train_rl", "sample", "score")
+BEFORE = (
+    *("fetch", "prepare", "train_warmup", "train_sft", "train_rl"),
+    *("sample", "sample_temperatures", "score", "score_temperatures"),
+)
 FAMILY_COLUMNS = ("Family", "Source", "Seeds", "Train", "RL", "Test", "Samples", "Models")
 BRANCH_COLUMNS = ("Family", "Branch", "Shown as", "Starts from", "Strategy", "Weight", "Role")
 COMMIT_DIGITS = 12

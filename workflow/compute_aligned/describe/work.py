@@ -184,6 +184,24 @@ def sampling_work(
     )
 
 
+def sweep_work(
+    family: Family, num_models: int, texts: Texts, model: ModelSize, engine: Engine
+) -> Work:
+    """The samples of validation and test problems at every temperature, at one seed.
+
+    Raises:
+        ValueError: The family is sampled at one temperature only.
+
+    """
+    sweep = family.temperatures
+    if sweep is None:
+        raise ValueError("the family has no temperatures")
+    drawn = 2 * sweep.problems * len(sweep.values)
+    problems = family.problems.model_copy(update={"test": drawn})
+    swept = family.model_copy(update={"problems": problems, "sampling": family.swept[0]})
+    return sampling_work(swept, num_models, texts, model, sweep.engine or engine)
+
+
 def gathering_work(sampled: Work) -> Work:
     """Putting the samples of all shards together."""
     return Work(left_bytes=SAMPLED_TOKEN * sampled.sampled_tokens)

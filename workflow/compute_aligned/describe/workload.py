@@ -26,6 +26,7 @@ from compute_aligned.describe.work import (
     sampling_work,
     scoring_work,
     sft_work,
+    sweep_work,
     untrained_work,
 )
 from compute_aligned.models.size import ModelSize, model_size, parameters
@@ -126,6 +127,9 @@ def _work(
             if isinstance(training, Sft):
                 return sft_work(training, sizes.train, texts, model)
             return rl_work(training, sizes.rl, texts, model)
+        case "sample_temperatures" | "score_temperatures":
+            drawn = sweep_work(family, len(experiment.models), texts, model, engine)
+            return drawn if job.rule == "sample_temperatures" else scoring_work(drawn)
         case "sample" | "sample_shard" | "score":
             return _sampling(job, experiment, texts, model, engine)
         case _:

@@ -153,6 +153,11 @@ OUTCOMES = pa.schema(
     ]
 )
 
+# at other temperatures, of validation and of test problems
+_SWEPT = [("split", pa.string()), ("temperature", pa.float64())]
+SWEPT_SAMPLES = pa.schema([*_SWEPT, *SAMPLES])
+SWEPT_OUTCOMES = pa.schema([*_SWEPT, *OUTCOMES])
+
 
 MEND_ROW = "mend or drop the row"
 

@@ -32,6 +32,8 @@ def of_item(item: Item, seeds: Sequence[int]) -> str:
     models = ", ".join(experiment.labels[branch] for branch in row.branches)
     if form.given == "steps":
         made_from = _training_of(item, seeds)
+    elif form.given == "temperatures":
+        made_from = _sweep_of(experiment, seeds)
     else:
         made_from = _samples_of(item.experiment, seeds)
     return f"{text} Models: {models}. {made_from}"
@@ -61,6 +63,17 @@ def _samples_of(experiment: Experiment, seeds: Sequence[int]) -> str:
         f"{count(settings.problems.test, 'test problem')} "
         f"from {settings.problems.source}, {count(settings.sampling.num_samples, 'sample')} of "
         f"each by every model; {_seeds(seeds)}."
+    )
+
+
+def _sweep_of(experiment: Experiment, seeds: Sequence[int]) -> str:
+    """The problems, samples and seeds of an experiment at other temperatures."""
+    sweep, source = experiment.sweep, experiment.settings.problems.source
+    return (
+        f"Family {experiment.family} at scale {experiment.scale}: {sweep.problems} test problems "
+        f"and as many validation problems from {source}, "
+        f"{count(sweep.num_samples, 'sample')} of each by every model at each of "
+        f"{count(len(sweep.values), 'temperature')}; {_seeds(seeds)}."
     )
 
 

@@ -16,7 +16,13 @@ from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.metrics import Needs
 
-Given = Literal["strategies", "summary", "outcomes", "scores", "steps"]
+Given = Literal["strategies", "summary", "outcomes", "temperatures", "scores", "steps"]
+# the ending of the files of outcomes that forms are made from
+OUTCOMES: dict[Given, str] = {
+    "summary": "outcomes.parquet",
+    "outcomes": "outcomes.parquet",
+    "temperatures": "temperatures.parquet",
+}
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,9 @@ class Form:
         given: What the function gets. ``strategies``: the item's row, and the strategies in use.
             Else the :class:`~compute_aligned.config.study.Item`, and ``summary``: the levels and
             gains of its metric, and the paper's own values; ``outcomes``: the frame of all metrics
-            of all problems; ``scores``: the files of graded samples, one a seed; ``steps``: the
-            frame of all training steps.
+            of all problems; ``temperatures``: that at every temperature of the family's sweep, for
+            the forms of that name; ``scores``: the files of graded samples, one a seed; ``steps``:
+            the frame of all training steps.
         shows: What the report of a run says of it; ``{metric}`` and ``{baseline}`` are filled in.
         needs: Of ``scores``: whether they have to be graded answers, or rewards.
 
@@ -47,6 +54,7 @@ class Form:
 
 
 _PAPER = "what the paper reports, which is not from this run"
+_SWEEP = "sampled at several temperatures, on test problems"
 _RHO = "rho = a/(a - C), what the scalar update keeps of a derivative over the whole of it"
 _MATRIX = "Gain of each branch over {baseline} under each test-time strategy"
 
@@ -61,6 +69,12 @@ TABLES = {
         "matrix_tables.alignment_matrix",
         "outcomes",
         f"{_MATRIX}; an arrow marks the strategy that the branch was trained for.",
+    ),
+    "temperatures": Form(
+        "temperature_items.table",
+        "temperatures",
+        f"Gain in {{metric}} over {{baseline}}, {_SWEEP}: all at the family's temperature, and "
+        "each model at its own best, which is chosen on validation problems.",
     ),
     "weights": Form(
         "analytic_tables.weights",
@@ -125,6 +139,11 @@ FIGURES = {
         "matrix_figures.alignment_matrix",
         "outcomes",
         f"{_MATRIX}; a frame marks the strategy that the branch was trained for.",
+    ),
+    "temperatures": Form(
+        "temperature_items.figure",
+        "temperatures",
+        f"Levels of {{metric}} at the largest k, {_SWEEP}, with bands for 95% intervals.",
     ),
     "weights_sft": Form(
         "analytic_figures.weights_sft",
@@ -200,7 +219,8 @@ def check(study: Study) -> None:
     for row in study.items.values():
         form = form_of(row)
         _agree(row, "family", row.analytic, form.given == "strategies")
-        _agree(row, "metric and budgets", not row.measured, form.given != "summary")
+        measured = form.given in ("summary", "temperatures")
+        _agree(row, "metric and budgets", not row.measured, not measured)
         experiment = study.experiments.get(row.family)
         if experiment is not None and form.needs not in (None, experiment.settings.gives):
             raise InputError(

@@ -14,6 +14,7 @@ from compute_aligned.paper.activity import read_steps
 from compute_aligned.paper.forms import form_of
 from compute_aligned.paper.reported import read_reported
 from compute_aligned.paper.summary import plurality, read_outcomes, summarise, summarise_pool
+from compute_aligned.paper.temperatures import read_sweeps
 from compute_aligned.score.proteins import read_scores
 
 File = TypeVar("File")
@@ -25,7 +26,8 @@ class Files:
 
     Attributes:
         reported: The paper's own numbers, ``config/paper_reported.csv``.
-        outcomes: The metrics of every problem, a file a seed.
+        outcomes: The metrics of every problem, a file a seed; at every temperature, where the item
+            is about those.
         scores: The samples of every problem, graded, a file a seed.
         steps: Branch, and its record of every training step, a file a branch and seed.
 
@@ -88,6 +90,7 @@ def _steps(item: Item, files: Files) -> pd.DataFrame:
 READERS: dict[str, Callable[[Item, Files], tuple]] = {
     "summary": summary_of,
     "outcomes": lambda item, files: (_outcomes(item, files),),
+    "temperatures": lambda item, files: (read_sweeps(_given(item, files.outcomes, "outcomes")),),
     "scores": lambda item, files: (_given(item, files.scores, "scores"),),
     "steps": lambda item, files: (_steps(item, files),),
 }

@@ -19,7 +19,7 @@ from compute_aligned.models import adapter_files, adapters
 from compute_aligned.models.loading import load
 from compute_aligned.models.rollouts import draw
 from compute_aligned.models.tokens import decode_completions
-from compute_aligned.sample.store import Completion, Engine, Request
+from compute_aligned.sample.store import Completion, Request
 from compute_aligned.sample.vllm_options import (
     CPU_BLOCK,
     MAX_SEQUENCES,
@@ -40,6 +40,10 @@ class _Engine:
         self._tokenizer = tokenizer
         self._settings = settings
         self._max_length = max_length
+
+    def draw_as(self, settings: Sampling) -> None:
+        """Draw in another way from now on."""
+        self._settings = settings
 
     def _check_kind(self, model: Path) -> None:
         if adapter_files.is_adapter(model) != self._takes_adapters:
@@ -228,4 +232,8 @@ class TransformersEngine(_Engine):
         return self._completions(rollouts.completions)
 
 
-ENGINES: dict[str, Callable[..., Engine]] = {"vllm": VllmEngine, "transformers": TransformersEngine}
+Drawing = VllmEngine | TransformersEngine
+ENGINES: dict[str, Callable[..., Drawing]] = {
+    "vllm": VllmEngine,
+    "transformers": TransformersEngine,
+}

@@ -1,23 +1,30 @@
-"""The step of the rules ``sample`` and ``sample_shard``: draw completions of the test problems."""
+"""The steps of the rules ``sample``, ``sample_shard`` and ``sample_temperatures``: completions."""
 
 import json
 from collections import Counter
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compute_aligned.config.fingerprints import sampling_fingerprint
+from compute_aligned.config.fingerprints import sampling_fingerprint, sweep_fingerprint
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.options import Device, Family, Fetched, Problems, Scale, Seed, named
 from compute_aligned.config.study import read_study
 from compute_aligned.files import provenance, records, streams, writing
 from compute_aligned.files.errors import InputError
-from compute_aligned.models.ready import open_job, ready
+from compute_aligned.models.ready import Ready, open_job, ready
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
+
+    from compute_aligned.sample.engines import Drawing
+
+EngineName = Annotated[str, typer.Option(help="vllm or transformers.")]
+Models = Annotated[list[str], typer.Option(help="BRANCH=FOLDER, once a model.")]
 
 
 def sample(
@@ -25,9 +32,9 @@ def sample(
     scale: Scale,
     family: Family,
     seed: Seed,
-    engine: Annotated[str, typer.Option(help="vllm or transformers.")],
+    engine: EngineName,
     problems: Problems,
-    model: Annotated[list[str], typer.Option(help="BRANCH=FOLDER, once a model.")],
+    model: Models,
     out: Annotated[Path, typer.Option(help="Where the samples go; of a shard, a summary of them.")],
     store: Annotated[
         Path | None, typer.Option(help="Folder for finished blocks; default: beside OUT.")
@@ -43,16 +50,13 @@ def sample(
     Where the family's sampling has shards, each draws its share, and without --shard they are only
     put together.
     """
-    from compute_aligned.models import adapter_files, loading
     from compute_aligned.models.tokens import encode
     from compute_aligned.sample import store as sampling
-    from compute_aligned.sample.engines import ENGINES
 
     open_job(context, out)
     experiment = read_study(scale).experiment(family)
     settings, dtype = experiment.settings, experiment.dtype
-    if engine not in ENGINES:
-        raise InputError("--engine", f"there is no {engine!r}", f"one of: {', '.join(ENGINES)}")
+    start_engine = _engine(engine)
     gathers = shard is None and settings.sampling.shards > 1
     at = ready(
         scale,
@@ -61,11 +65,7 @@ def sample(
         fetched,
         lambda size: 0 if gathers else size.weight_bytes,
     )
-    folders = dict(named("--model", model))
-    if isinstance(at.model, PretrainedModel) and at.model.lora is not None:
-        for folder in folders.values():
-            adapter_files.check_base(folder, at.model)
-    tokenizer = loading.load_tokenizer(next(iter(folders.values())))
+    folders, tokenizer = _models(model, at)
     room = repeat(settings.sampling.max_new_tokens)
     tasks = encode(tokenizer, records.read_problems(problems), room, at.model)
 
@@ -76,7 +76,7 @@ def sample(
                 "samples that it is put together from are not there, or cannot be read",
                 "draw them: snakemake --forcerun sample_shard",
             )
-        return ENGINES[engine](
+        return start_engine(
             folder, tokenizer, settings.sampling, dtype, at.device, at.model.max_length
         )
 
@@ -112,6 +112,103 @@ def sample(
         samples=counts["samples"],
         tokens=counts["tokens"],
     )
+
+
+def sample_temperatures(
+    context: typer.Context,
+    scale: Scale,
+    family: Family,
+    seed: Seed,
+    engine: EngineName,
+    validation: Annotated[Path, typer.Option(help="Problems to choose a temperature on.")],
+    problems: Problems,
+    model: Models,
+    out: Annotated[Path, typer.Option(help="Where the samples go.")],
+    fetched: Fetched = None,
+    device: Device = None,
+) -> None:
+    """Draw completions at every temperature of the family's sweep, for every model, in one engine.
+
+    A problem's seed is the same at all temperatures: so those of a model differ by less chance.
+    """
+    from compute_aligned.models.tokens import encode
+    from compute_aligned.sample import store as sampling
+
+    open_job(context, out)
+    experiment = read_study(scale).experiment(family)
+    sweep, swept, dtype = experiment.sweep, experiment.settings.swept, experiment.dtype
+    start_engine = _engine(engine)
+    at = ready(scale, family, device, fetched, lambda size: size.weight_bytes)
+    folders, tokenizer = _models(model, at)
+    asked = {
+        split: list(islice(records.each_problem(path), sweep.problems))
+        for split, path in {"validation": validation, "test": problems}.items()
+    }
+    room = repeat(experiment.settings.sampling.max_new_tokens)
+    prompts = {
+        split: {p.id: ids for p, ids in encode(tokenizer, found, room, at.model)}
+        for split, found in asked.items()
+    }
+    running: Drawing | None = None
+
+    def start(folder: Path) -> "Drawing":
+        nonlocal running
+        running = running or start_engine(
+            folder, tokenizer, way, dtype, at.device, at.model.max_length
+        )
+        running.draw_as(way)
+        return running
+
+    store, counts = out.with_suffix(".store"), Counter(samples=0, tokens=0)
+    shelves = []
+    with streams.writing(out, records.SWEPT_SAMPLES) as written:
+        for way in swept:
+            for split, of_split in prompts.items():
+                shelves.append(store / f"{split}@{way.temperature}")
+                for samples in sampling.sample_family(
+                    start, folders, of_split, way, seed, shelves[-1], f"{engine} {dtype}"
+                ):
+                    counts.update(_counts(samples))
+                    written.add_table(_swept(samples, split, way.temperature))
+    sampling.prune(store, shelves)
+    provenance.record(
+        out,
+        scale=scale,
+        family=family,
+        seed=seed,
+        engine=engine,
+        device=at.device,
+        config_hash=sweep_fingerprint(experiment, engine),
+        samples=counts["samples"],
+        tokens=counts["tokens"],
+    )
+
+
+def _swept(samples: "pa.Table", split: str, temperature: float) -> "pa.Table":
+    import pyarrow as pa
+
+    size = len(samples)
+    drawn_at = samples.add_column(0, "temperature", pa.repeat(temperature, size))
+    return drawn_at.add_column(0, "split", pa.repeat(split, size))
+
+
+def _engine(name: str) -> "Callable[..., Drawing]":
+    from compute_aligned.sample.engines import ENGINES
+
+    if name not in ENGINES:
+        raise InputError("--engine", f"there is no {name!r}", f"one of: {', '.join(ENGINES)}")
+    return ENGINES[name]
+
+
+def _models(options: list[str], at: Ready) -> tuple[dict[str, Path], Any]:
+    """The folders of the models by name, and their tokenizer."""
+    from compute_aligned.models import adapter_files, loading
+
+    folders = dict(named("--model", options))
+    if isinstance(at.model, PretrainedModel) and at.model.lora is not None:
+        for folder in folders.values():
+            adapter_files.check_base(folder, at.model)
+    return folders, loading.load_tokenizer(next(iter(folders.values())))
 
 
 def _counts(samples: "pa.Table") -> dict[str, int]:

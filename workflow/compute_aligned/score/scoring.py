@@ -77,7 +77,11 @@ def by_problem(samples: Iterable[pa.RecordBatch]) -> Iterator[Drawn]:
 
 
 def complete(
-    samples: Iterable[Drawn], problems: Collection[str], num_samples: int, path: Path
+    samples: Iterable[Drawn],
+    problems: Collection[str],
+    num_samples: int,
+    path: Path,
+    rule: str = "sample",
 ) -> Iterator[Drawn]:
     """The same samples, once they are known to be whole; what is absent shows at their end.
 
@@ -86,6 +90,7 @@ def complete(
         problems: The ids of all problems that each branch has samples of.
         num_samples: How many it has of each.
         path: The file, for the error.
+        rule: What makes it, for the error.
 
     Raises:
         InputError: A branch lacks samples, or has some in two places or of another problem.
@@ -97,7 +102,7 @@ def complete(
             path,
             problem,
             "give the problems that they were drawn from, or draw them again: "
-            "snakemake --forcerun sample",
+            f"snakemake --forcerun {rule}",
         )
 
     done: dict[str, set[str]] = {}
