@@ -84,7 +84,7 @@ def test_means_over_the_posterior_are_integrals_over_the_beta_density(
     log_p = torch.from_numpy(posterior_log_p([correct], [samples], 2000))[0]
     beta = stats.beta(correct + 0.5, samples - correct + 0.5)
     # the density has a pole at an end: substituted by its own distribution function
-    grid = np.linspace(0, 1, 200_001)[1:-1]
+    grid = np.linspace(0, 1, 20_001)[1:-1]
     at = torch.from_numpy(np.log(beta.ppf(grid)))
 
     for function in (

@@ -15,6 +15,7 @@ TAKES = {
     "outcomes": ["item", "outcomes"],
     "scores": ["item", "scores"],
     "steps": ["item", "steps"],
+    "scores_and_steps": ["item", "scores", "steps"],
 }
 KNOWN = [(output, name) for output, known in forms.FORMS.items() for name in known]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from compute_aligned.claims.evidence import Ratios
-from compute_aligned.config.claims import Claim
+from compute_aligned.config.claims import Claim, items_of_states
 from compute_aligned.config.sheets import DASH, ClaimRow, ContrastRow
 from compute_aligned.config.study import Study
 from compute_aligned.method.confidence import Confidence
@@ -90,6 +90,8 @@ class Reviewed:
         conclusion: The verdict on its contrasts; None for a claim that holds by algebra, of which
             only the size is ``measured``.
         untestable: Why this scale cannot test it; None where it can.
+        states: The items that count its seeds where they can be in two states, of which intervals
+            cover too little.
         p_holm: Corrected for all claims that the run judges; None where it judges none of it.
         contrasts: What has to hold for the claim.
         controls: What could overturn it.
@@ -100,6 +102,7 @@ class Reviewed:
     row: ClaimRow
     conclusion: Conclusion | None
     untestable: str | None
+    states: Sequence[str]
     p_holm: float | None
     contrasts: Sequence[Compared]
     controls: Sequence[Compared]
@@ -189,6 +192,7 @@ def _review(
         row=claim.row,
         conclusion=conclusion,
         untestable=_untestable(study, claim),
+        states=items_of_states(study, claim),
         p_holm=None,
         contrasts=compared(rows, conclusion.judgements) if conclusion else [],
         controls=compared(controls, judge_together(contrasts_of(controls))),

@@ -90,6 +90,10 @@ READERS: dict[str, Callable[[Item, Files], tuple]] = {
     "outcomes": lambda item, files: (_outcomes(item, files),),
     "scores": lambda item, files: (_given(item, files.scores, "scores"),),
     "steps": lambda item, files: (_steps(item, files),),
+    "scores_and_steps": lambda item, files: (
+        _given(item, files.scores, "scores"),
+        _steps(item, files),
+    ),
 }
 
 
