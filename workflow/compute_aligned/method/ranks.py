@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 from compute_aligned.method.resampling import FloatArray, resamples
 
 FEWEST_GROUPS = 5  # for an interval: resamples of fewer are much alike
-NUM_BOOTSTRAP = 4000
+NUM_BOOTSTRAP = 1000
 
 
 class Correlation(NamedTuple):
