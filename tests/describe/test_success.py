@@ -13,7 +13,9 @@ from compute_aligned.method.foresight import posterior_log_p
 
 LOG_P = [{"log_p": -2.5}, {"log_p": 0.0, "id": "b"}, {"log_p": -2.5}]
 COUNTS = [{"num_correct": c, "num_samples": 8} for c in (3, 0, 3)]
-WARMUP, CE = ([row | {"branch": name} for row in COUNTS] for name in ("warmup", "ce"))
+WARMUP, CE = (
+    [row | {"branch": name, "votes": ["7"] * 8} for row in COUNTS] for name in ("warmup", "ce")
+)
 
 
 def write(folder: Path, rows: list[dict], name: str = "records.jsonl") -> Path:

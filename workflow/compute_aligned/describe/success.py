@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -115,7 +116,9 @@ def _rows(file: Path) -> Iterator[tuple[str, dict]]:
         table = pq.read_table(file, partitioning=None)
     if not len(table):
         raise InputError(file, "the file holds no rows", "check how it was made")
-    for number, row in enumerate(table.to_pylist(), start=1):
+    # without the lists of a score's samples, which are most of it
+    plain = [field.name for field in table.schema if not pa.types.is_nested(field.type)]
+    for number, row in enumerate(table.select(plain).to_pylist(), start=1):
         yield f"{file}: row {number}", row
 
 
