@@ -4,7 +4,8 @@ from support import claim_parts
 from support.claim_parts import judged
 
 from compute_aligned.claims.evidence import Ratios
-from compute_aligned.claims.review import contrast_name, paper_effect
+from compute_aligned.claims.paper_effects import paper_effect
+from compute_aligned.claims.review import contrast_name
 from compute_aligned.config.claims import read_claims
 from compute_aligned.config.sheets import ContrastRow
 from compute_aligned.config.study import read_study

@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from support.claim_parts import PASSN, effect, judged, reviewed, row
+from support.claim_parts import ABSENT, PASSN, effect, judged, reviewed, row
 from support.claim_parts import claim as claim_of
 from support.html_cells import tables_of as html_tables
 from support.markdown_cells import tables_of
@@ -13,7 +13,7 @@ from compute_aligned.claims.evidence import AtTemperatures
 from compute_aligned.claims.page import to_html
 from compute_aligned.claims.review import Reviewed
 from compute_aligned.claims.tables import COLUMNS, sheet, to_tidy
-from compute_aligned.claims.verdict_tables import to_verdicts
+from compute_aligned.claims.verdict_tables import to_verdicts, verdict_cells
 from compute_aligned.config.deviations import Deviation
 from compute_aligned.paper.sheets import to_markdown
 
@@ -171,3 +171,14 @@ def test_a_row_a_claim_says_what_readers_see() -> None:
     first = frame.iloc[0].to_dict()
     assert first["verdict"] == "reproduced; below Warm-up; 3 of 3 hold; clear after Holm"
     assert (first["hangs_on"], first["paper"]) == ("Pass@4 − Cross-entropy, pass@64", "+4.0 ±6.0")
+
+
+def test_where_seeds_can_be_in_two_states_the_verdict_names_the_item_that_counts_them() -> None:
+    (found,) = judged([claim_of(ABSENT, reported="-", paper_problems="-")], {ABSENT: effect(9.0)})
+
+    assert (
+        words.states_words(found) == "seeds can be in two states, counted in table_protein_states"
+    )
+    assert words.states_words(found) in verdict_cells(found)["verdict"]
+    assert words.states_words(found) in to_html([found], "laptop", sheet([found], "laptop", []))
+    assert [words.states_words(each) for each in reviewed()] == ["", "", ""]  # one was not run

@@ -16,6 +16,7 @@ TAKES = {
     "temperatures": ["item", "sweep"],
     "scores": ["item", "scores"],
     "steps": ["item", "steps"],
+    "scores_and_steps": ["item", "scores", "steps"],
 }
 KNOWN = [(output, name) for output, known in forms.FORMS.items() for name in known]
 

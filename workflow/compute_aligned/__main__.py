@@ -13,7 +13,15 @@ import sys
 import typer
 
 from compute_aligned.claims.steps import claims
-from compute_aligned.describe.steps import cost, describe, reference, report, schemas, timings
+from compute_aligned.describe.steps import (
+    cost,
+    describe,
+    predict,
+    reference,
+    report,
+    schemas,
+    timings,
+)
 from compute_aligned.files.errors import InputError
 from compute_aligned.paper.steps import figure, table
 from compute_aligned.prepare.steps import fetch, fetch_model, prepare
@@ -33,7 +41,7 @@ for verb in (
     *(fetch, fetch_model, prepare),
     *(train, sample, sample_temperatures, score, score_temperatures),
     *(table, figure, claims),
-    *(describe, timings, report, reference, cost, schemas),
+    *(describe, timings, report, reference, cost, predict, schemas),
 ):
     app.command()(verb)
 

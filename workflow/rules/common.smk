@@ -188,14 +188,14 @@ def scores(wildcards):
     if given == "summary":
         needed = read_study(wildcards.scale).experiment(item.family).is_pool
     else:
-        needed = given == "scores"
+        needed = given in ("scores", "scores_and_steps")
     return of_every_seed(wildcards, [item.family], "parquet") if needed else []
 
 
 def steps(wildcards):
     """The training records of every branch and seed, for an item about the training itself."""
     item = row(wildcards)
-    if forms.form_of(item).given != "steps":
+    if forms.form_of(item).given not in ("steps", "scores_and_steps"):
         return []
     return expand(
         "results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet",

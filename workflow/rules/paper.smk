@@ -3,7 +3,8 @@
 needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every seed,
         or nothing for an analytic item, whose family is -
         results/{scale}/scores/{family}/seed{seed}.parquet too, where single samples matter
-        or results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet of every branch
+        or results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet of every branch,
+        or both
         config/paper_reported.csv, the paper's own numbers
 makes:  results/{scale}/tables/{item}.{csv,md,tex,html}
         paper_figures/{scale}/{item}.{pdf,png}

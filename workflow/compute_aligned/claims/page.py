@@ -107,7 +107,8 @@ def _effect(claim: Reviewed) -> Html:
         )
     effect = pages.escape(say.effect_words(claim.deciding))
     name = pages.escape(claim.deciding.name)
-    notes = [text for text in (say.support_words(claim), say.reason(claim)) if text]
+    support = (say.support_words(claim), say.reason(claim), say.states_words(claim))
+    notes = [text for text in support if text]
     return pages.lines([effect, Html(f"<small>{name}; {pages.escape('; '.join(notes))}</small>")])
 
 

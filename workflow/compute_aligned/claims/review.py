@@ -4,19 +4,19 @@ What tables print and the figure draws. The paper's effects are its own, from
 ``config/paper_reported.csv``, and never enter a verdict.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from compute_aligned.claims.evidence import AtTemperatures, Ratios
-from compute_aligned.config.claims import Claim
+from compute_aligned.claims.paper_effects import PaperEffect, paper_effect
+from compute_aligned.config.claims import Claim, items_of_states
 from compute_aligned.config.sheets import DASH, ClaimRow, ContrastRow
 from compute_aligned.config.study import Study
 from compute_aligned.method.confidence import Confidence
 from compute_aligned.method.intervals import seeds_to_decide
-from compute_aligned.method.metrics import AggregationGain, UnderStrategy, metric_of
+from compute_aligned.method.metrics import UnderStrategy, metric_of
 from compute_aligned.method.verdicts import (
     ERROR_RATE,
     STATEMENTS,
@@ -29,23 +29,6 @@ from compute_aligned.method.verdicts import (
     judge_together,
 )
 from compute_aligned.paper.reported import reported_levels
-
-NORMAL_95 = 1.959964  # half of a normal 95% interval, in standard errors
-
-
-@dataclass(frozen=True)
-class PaperEffect:
-    """An effect as the paper's own numbers have it.
-
-    Attributes:
-        effect: The difference of two reported values, in the contrast's unit.
-        error: The most that half of its 95% interval over problems can be; None where the number
-            of problems is not known or the metric is no share.
-
-    """
-
-    effect: float
-    error: float | None
 
 
 @dataclass(frozen=True)
@@ -101,6 +84,8 @@ class Reviewed:
         conclusion: The verdict on its contrasts; None for a claim that holds by algebra, of which
             only the size is ``measured``.
         untestable: Why this scale cannot test it; None where it can.
+        states: The items that count its seeds where they can be in two states, of which intervals
+            cover too little.
         p_holm: Corrected for all claims that the run judges; None where it judges none of it.
         contrasts: What has to hold for the claim.
         controls: What could overturn it.
@@ -111,6 +96,7 @@ class Reviewed:
     row: ClaimRow
     conclusion: Conclusion | None
     untestable: str | None
+    states: Sequence[str]
     p_holm: float | None
     contrasts: Sequence[Compared]
     controls: Sequence[Compared]
@@ -206,6 +192,7 @@ def _review(
         row=claim.row,
         conclusion=conclusion,
         untestable=_untestable(study, claim),
+        states=items_of_states(study, claim),
         p_holm=None,
         contrasts=compared(rows, conclusion.judgements) if conclusion else [],
         controls=compared(controls, judge_together(contrasts_of(controls))),
@@ -259,40 +246,3 @@ def metric_name(row: ContrastRow) -> str:
     metric = metric_of(row.metric)
     at = metric.at(row.budget)
     return f"under {at}" if isinstance(metric, UnderStrategy) else at
-
-
-# --- the paper's effects --------------------------------------------------------------------
-
-
-def paper_effect(
-    claim: ClaimRow, row: ContrastRow, levels: Mapping[tuple[str, str, int], float]
-) -> PaperEffect | None:
-    """The effect of a contrast in the paper's own numbers; None where it lacks one of them.
-
-    It has none at other temperatures.
-
-    The paper gives no intervals. Each of its shares v is a mean over P problems of values between
-    0 and 1, whose variance is at most v (1 - v) / P, as if each were right or wrong. Both branches
-    were measured on the same problems, which makes the error of their difference smaller than that
-    of independent ones. So the error given is the largest that the problems can make; what another
-    training would change is not in it.
-
-    Args:
-        claim: The claim, which says how many problems the paper has.
-        row: The contrast.
-        levels: As ``reported.reported_levels`` gives them.
-
-    """
-    if row.of_temperatures:
-        return None
-    sides = [levels.get((branch, row.metric, row.budget)) for branch in row.models]
-    found = [side for side in sides if side is not None]
-    if len(found) < len(sides):
-        return None
-    effect = found[0] - (found[1] if row.level is None else row.level)
-    num_problems = claim.num_paper_problems
-    binomial = row.is_share and not isinstance(metric_of(row.metric), AggregationGain)
-    if num_problems is None or not binomial:
-        return PaperEffect(effect, None)
-    variance = sum(level * (100 - level) / num_problems for level in found)
-    return PaperEffect(effect, NORMAL_95 * math.sqrt(variance))

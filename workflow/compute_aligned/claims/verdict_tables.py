@@ -48,7 +48,7 @@ def verdict_cells(claim: Reviewed) -> dict[str, list[str]]:
             "paper": [],
         }
     clear = ["clear after Holm" if claim.clear else "not clear after Holm"]
-    support = [say.support_words(claim), say.reason(claim)]
+    support = [say.support_words(claim), say.reason(claim), say.states_words(claim)]
     return {
         "verdict": [
             say.headline(claim),

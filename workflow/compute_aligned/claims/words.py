@@ -134,6 +134,13 @@ def seeds_words(compared: Compared) -> str:
     return f"more than {MOST_SEEDS} seeds would decide"
 
 
+def states_words(claim: Reviewed) -> str:
+    """Where the seeds of a claim are counted that can be in two states; empty for others."""
+    if claim.verdict == Verdict.NOT_RUN or not claim.states:
+        return ""
+    return f"seeds can be in two states, counted in {', '.join(claim.states)}"
+
+
 def support_words(claim: Reviewed) -> str:
     """How many of a claim's contrasts are reproduced, and how many are contradicted."""
     verdicts = [contrast.judgement.verdict for contrast in claim.contrasts]

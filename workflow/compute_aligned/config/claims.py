@@ -165,6 +165,16 @@ def families_by_sample(study: Study) -> list[str]:
     )
 
 
+def items_of_states(study: Study, claim: Claim) -> list[str]:
+    """The items that count the seeds in each of two states, of the families of a claim."""
+    families = {row.family for row in claim.rows}
+    return [
+        name
+        for name, row in study.items.items()
+        if row.form == "two_states" and row.family in families & set(study.experiments)
+    ]
+
+
 def claims_fingerprint(study: Study) -> str:
     """What the verdicts depend on, besides outcomes, scores and the paper's numbers."""
     claims = read_claims(study.folder).values()
@@ -173,4 +183,5 @@ def claims_fingerprint(study: Study) -> str:
     swept = [study.experiment(family) for family in families_at_temperatures(study)]
     usual = [str(experiment.settings.sampling.temperature) for experiment in swept]
     otherwise = [repr(each) for each in from_paper(study)]
-    return fingerprint(*rows, *labels, *usual, *otherwise)
+    states = [item for claim in claims for item in items_of_states(study, claim)]
+    return fingerprint(*rows, *labels, *usual, *otherwise, *states)

@@ -1,10 +1,10 @@
 """The steps about a run: ``describe`` and ``timings``, and verbs that no rule calls.
 
-Those are ``cost``, ``report``, ``reference`` and ``schemas``.
+Those are ``cost``, ``predict``, ``report``, ``reference`` and ``schemas``.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,8 @@ from compute_aligned.config.reading import ROOT, read_run
 from compute_aligned.config.scales import Run
 from compute_aligned.config.study import read_study
 from compute_aligned.files import provenance, writing
+from compute_aligned.files.errors import InputError
+from compute_aligned.files.records import read_problems
 
 
 def cost(
@@ -51,6 +53,62 @@ def cost(
     cost_tables.show(found, planned.notes, run.scale, settings)
     if csv is not None:
         writing.write_text(csv, cost_tables.tidy(found))
+
+
+def predict(
+    records: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="JSON lines or Parquet, a row a problem: log_p, the summed log-probability of its "
+            "target (or the logarithm of its probability of success); or num_correct and "
+            "num_samples, as the scores of a run have them."
+        ),
+    ] = None,
+    branch: Annotated[
+        str | None, typer.Option(help="Of records of several models the one to take: warmup.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="In place of records: a saved model, which gives --problems log p."),
+    ] = None,
+    problems: Annotated[Path | None, typer.Option(help="With --model: JSON lines.")] = None,
+    target: Annotated[
+        Literal["answer", "solution"], typer.Option(help="With --model: what it is to write.")
+    ] = "answer",
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(help="Such as 'PassAtN(n=16)', once a strategy; default: all of the study."),
+    ] = None,
+    regime_map: Annotated[
+        Path | None, typer.Option("--map", help="A regime_map.csv; default: that of results/.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the shares as CSV too, tidy.")] = None,
+) -> None:
+    """Say which strategies could help a model, before anything is trained.
+
+    A strategy acts by a weight on each problem, which depends on its p alone. Shown is on what
+    share of your problems it is active, and what trainings gained whose weights were as active.
+    """
+    from compute_aligned.describe import predict as ahead
+    from compute_aligned.describe import predict_tables
+    from compute_aligned.describe.success import Success, read_success
+    from compute_aligned.method.strategy_text import parse_strategy
+
+    strategies = [parse_strategy(text) for text in strategy or ()]
+    if records and not (model or problems):
+        success = read_success(records, branch)
+    elif model and problems and not records:
+        from compute_aligned.models.targets import target_log_p
+
+        log_p = target_log_p(model, read_problems(problems), target)
+        success = Success.known(log_p, f"log p of the target under {model}")
+    else:
+        problem = "it needs records, or a model and its problems, and not both"
+        raise InputError("predict", problem, "name a file of records, or --model and --problems")
+    found = ahead.outlooks(success, strategies or ahead.strategies_of_branches())
+    predict_tables.show(success, found, ROOT, regime_map)
+    if csv is not None:
+        writing.write_text(csv, ahead.tidy(success, found))
 
 
 def schemas(

@@ -13,6 +13,7 @@ AMINO_ACIDS = HYDROPHOBIC + POLAR
 INVALID_REWARD = -5.0
 UNCONDITIONAL_MIN_RESIDUES = 10
 CONDITIONAL_MIN_RESIDUES = 5
+LOW_HILL = 4.0  # reward at the top of the low hill, where the unconditional task begins
 
 
 def read_residues(text: str) -> str | None:
@@ -45,7 +46,7 @@ def hydrophobic_share(residues: str) -> float:
 
 def unconditional_landscape(share: float) -> float:
     """Reward of a hydrophobic share: a wide low hill, a valley, a narrow high hill (section 4)."""
-    low_hill = 4 * math.exp(-((share - 0.35) ** 2) / 0.05)
+    low_hill = LOW_HILL * math.exp(-((share - 0.35) ** 2) / 0.05)
     high_hill = 12 * math.exp(-((share - 0.75) ** 2) / 0.015)
     valley = 2 if 0.45 < share < 0.60 else 0
     return low_hill + high_hill - valley

@@ -30,13 +30,14 @@ def of_item(item: Item, seeds: Sequence[int]) -> str:
     metric = metric_of(row.metric).title if row.measured else row.metric
     text = form.shows.format(metric=metric, baseline=experiment.baseline_label)
     models = ", ".join(experiment.labels[branch] for branch in row.branches)
-    if form.given == "steps":
-        made_from = _training_of(item, seeds)
-    elif form.given == "temperatures":
-        made_from = _sweep_of(experiment, seeds)
-    else:
-        made_from = _samples_of(item.experiment, seeds)
-    return f"{text} Models: {models}. {made_from}"
+    made_from = []
+    if form.given == "temperatures":
+        made_from.append(_sweep_of(experiment, seeds))
+    elif form.given != "steps":
+        made_from.append(_samples_of(experiment, seeds))
+    if form.given in ("steps", "scores_and_steps"):
+        made_from.append(_training_of(item, seeds))
+    return f"{text} Models: {models}. {' '.join(made_from)}"
 
 
 def of_claims(num_claims: int, judged_on: Sequence[tuple[Experiment, Sequence[int]]]) -> str:

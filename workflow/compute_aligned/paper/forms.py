@@ -16,7 +16,9 @@ from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.metrics import Needs
 
-Given = Literal["strategies", "summary", "outcomes", "temperatures", "scores", "steps"]
+Given = Literal[
+    "strategies", "summary", "outcomes", "temperatures", "scores", "steps", "scores_and_steps"
+]
 # the ending of the files of outcomes that forms are made from
 OUTCOMES: dict[Given, str] = {
     "summary": "outcomes.parquet",
@@ -36,7 +38,7 @@ class Form:
             gains of its metric, and the paper's own values; ``outcomes``: the frame of all metrics
             of all problems; ``temperatures``: that at every temperature of the family's sweep, for
             the forms of that name; ``scores``: the files of graded samples, one a seed; ``steps``:
-            the frame of all training steps.
+            the frame of all training steps; ``scores_and_steps``: both.
         shows: What the report of a run says of it; ``{metric}`` and ``{baseline}`` are filled in.
         needs: Of ``scores``: whether they have to be graded answers, or rewards.
 
@@ -121,6 +123,13 @@ TABLES = {
         "Log-probability and weight of the sequences in a training batch, at the start and the "
         "end of training, and how often the gradient was clipped.",
     ),
+    "two_states": Form(
+        "states.table",
+        "scores_and_steps",
+        "In how many seeds a model has left the low hill of the unconditional reward, with the "
+        "exact binomial 95% interval of the share, and at which training step.",
+        needs="rewards",
+    ),
 }
 
 FIGURES = {
@@ -192,6 +201,13 @@ FIGURES = {
         "scores",
         f"How {_RHO}, is distributed over problems: a panel a model, with lines at 1, mean and "
         "median.",
+    ),
+    "reward_paths": Form(
+        "states.figure",
+        "steps",
+        "Mean reward of every training batch, a panel a branch and a line a seed, with the top of "
+        "the low hill of the unconditional reward.",
+        needs="rewards",
     ),
 }
 

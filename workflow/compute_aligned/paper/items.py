@@ -93,6 +93,10 @@ READERS: dict[str, Callable[[Item, Files], tuple]] = {
     "temperatures": lambda item, files: (read_sweeps(_given(item, files.outcomes, "outcomes")),),
     "scores": lambda item, files: (_given(item, files.scores, "scores"),),
     "steps": lambda item, files: (_steps(item, files),),
+    "scores_and_steps": lambda item, files: (
+        _given(item, files.scores, "scores"),
+        _steps(item, files),
+    ),
 }
 
 
