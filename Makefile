@@ -12,13 +12,14 @@
 # make envs       write the locks and conda environments anew after a change of envs/packages.toml
 # make schemas    write workflow/schemas/ anew after a change of what config/ may say
 # make reference  copy a finished run to results/reference/; SCALE=small for that of another scale
+# make regimes    the map of regimes: the families of laptop with a few settings varied, hours
 # make setup      only set up .venv, for tests too
 # make help       this list
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all cost report setup test test-slurm test-conda lint bench figures check-gpu envs schemas reference help
+.PHONY: all regimes cost report setup test test-slurm test-conda lint bench figures check-gpu envs schemas reference help
 
 VENV := .venv
 GPU_VENV := .venv-gpu
@@ -31,6 +32,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 all: $(VENV)/run.stamp
 	snakemake --cores all
+
+regimes: $(VENV)/run.stamp
+	snakemake --cores all --config scale=regimes
 
 cost: $(VENV)/run.stamp
 	python -m compute_aligned cost $(if $(SCALE),--scale $(SCALE)) $(ARGS)

@@ -48,11 +48,24 @@ def test_each_scale_is_one_that_the_readme_names_with_its_command_and_seeds_of_i
     text = (CONFIG / "scales" / f"{scale}.yaml").read_text()
     schema, command, *_ = text.splitlines()
 
-    assert SCALES == ["laptop", "paper", "small", "smoke"]
+    assert SCALES == ["laptop", "paper", "regimes", "small", "smoke"]
     assert schema.startswith("# yaml-language-server: $schema=")
     assert command.startswith("# snakemake --cores all")
     for name, family in yaml.safe_load(text)["families"].items():
         assert max(family["seeds"]) < 100, name  # nothing was tuned on them
+
+
+def test_of_a_map_every_cell_is_planned_and_no_verdict() -> None:
+    said = runs.dry_run(runs.ROOT, "--forceall", "--nolock", scale="regimes")
+    study = read_study("regimes")
+
+    jobs = runs.jobs_in(said)
+    assert jobs == counted(study)
+    assert jobs["cell"] == len(study.cells)
+    assert "claims" not in jobs
+    # a cell is found by its path from a run of another scale too
+    cell = f"results/regimes/cells/{next(iter(study.cells))}.parquet"
+    assert planned(runs.ROOT, "--forceall", "--nolock", cell)["cell"] == 1
 
 
 @pytest.mark.parametrize("scale", ["paper", "small"])

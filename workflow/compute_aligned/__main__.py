@@ -15,7 +15,7 @@ import typer
 from compute_aligned.claims.steps import claims
 from compute_aligned.describe.steps import cost, describe, reference, report, schemas, timings
 from compute_aligned.files.errors import InputError
-from compute_aligned.paper.steps import figure, table
+from compute_aligned.paper.steps import cell, figure, table
 from compute_aligned.prepare.steps import fetch, fetch_model, prepare
 from compute_aligned.sample.steps import sample
 from compute_aligned.score.steps import score
@@ -32,7 +32,7 @@ app = typer.Typer(
 for verb in (
     *(fetch, fetch_model, prepare),
     *(train, sample, score),
-    *(table, figure, claims),
+    *(cell, table, figure, claims),
     *(describe, timings, report, reference, cost, schemas),
 ):
     app.command()(verb)

@@ -8,14 +8,14 @@ import json
 
 from pydantic import BaseModel
 
-from compute_aligned.config.claims import contrast_sheet, rows_at
+from compute_aligned.config.cells import Map
+from compute_aligned.config.claims import contrast_sheet, rows_at, scored_budgets
 from compute_aligned.config.reading import ROOT, scale_file, sheet_file
 from compute_aligned.config.scales import Family, Run, Scale
-from compute_aligned.config.settings import budgets_up_to
 from compute_aligned.config.sheets import BranchRow, ClaimRow, ContrastRow, PaperItem
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
-from compute_aligned.method.metrics import METRICS, metric_of
+from compute_aligned.method.metrics import METRICS
 
 
 def check_claims(study: Study) -> None:
@@ -36,7 +36,7 @@ def check_claims(study: Study) -> None:
                 f"scale {study.scale}",
                 f"choose from {', '.join(family.metrics)}, or add it to the family's metrics",
             )
-        scored = _scored(row.metric, family)
+        scored = scored_budgets(row.metric, family)
         if row.metrics and row.budget not in scored:
             raise InputError(
                 where,
@@ -46,12 +46,6 @@ def check_claims(study: Study) -> None:
             )
 
 
-def _scored(metric: str, family: Family) -> list[int]:
-    """The budgets at which a family computes a metric."""
-    least = 1 if metric == "rho" else metric_of(metric).least
-    return [k for k in budgets_up_to(family.sampling.num_samples) if k >= least]
-
-
 # --- the run ---------------------------------------------------------------------------------
 
 SCHEMA_FOLDER = ROOT / "workflow" / "schemas"
@@ -59,6 +53,7 @@ SCHEMA_FOLDER = ROOT / "workflow" / "schemas"
 SCHEMAS: dict[str, type[BaseModel]] = {
     "config": Run,
     "scale": Scale,
+    "map": Map,
     "branches": BranchRow,
     "paper_items": PaperItem,
     "claims": ClaimRow,
@@ -74,9 +69,9 @@ def check(study: Study) -> None:
 
     """
     for item in study.items.values():
-        if item.measured and item.family in study.experiments:
+        for family in study.families_of(item) if item.measured else []:
             where = f"{sheet_file('paper_items', study.folder)}: {item.item}"
-            _check_item(where, item, study.experiment(item.family).settings, study.scale)
+            _check_item(where, item, family, study)
     if importlib.util.find_spec("torch") is not None:
         # else Snakemake is alone, its jobs in conda environments: each checks its own strategy
         _check_strategies(study)
@@ -86,20 +81,21 @@ def check(study: Study) -> None:
             )
 
 
-def _check_item(where: str, item: PaperItem, family: Family, scale: str) -> None:
+def _check_item(where: str, item: PaperItem, name: str, study: Study) -> None:
+    family = study.experiment(name).settings
     if item.metric not in family.metrics:
         raise InputError(
             where,
-            f"metric {item.metric} is not computed by family {item.family} at scale {scale}",
+            f"metric {item.metric} is not computed by family {name} at scale {study.scale}",
             f"choose from {', '.join(family.metrics)}, or add it to the family's metrics",
         )
-    scored = _scored(item.metric, family)
+    scored = scored_budgets(item.metric, family)
     within = [k for k in item.budgets if k <= max(scored)]  # smaller scales show fewer of them
     if not within or not set(within) <= set(scored):
         raise InputError(
             where,
             f"not all of the budgets {', '.join(map(str, within or item.budgets))} are computed by "
-            f"family {item.family} at scale {scale}",
+            f"family {name} at scale {study.scale}",
             f"choose from {', '.join(map(str, scored))}, or change the family's num_samples",
         )
 

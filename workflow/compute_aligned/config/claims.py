@@ -11,10 +11,13 @@ from pathlib import Path
 from compute_aligned.config.deviations import from_paper
 from compute_aligned.config.fingerprints import fingerprint
 from compute_aligned.config.reading import CONFIG, REPORTED, read_branches, sheet_file
+from compute_aligned.config.scales import Family
+from compute_aligned.config.settings import budgets_up_to
 from compute_aligned.config.sheets import WARMUP, ClaimRow, ContrastRow
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near, read_sheet
+from compute_aligned.method.metrics import metric_of
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,12 @@ def families_by_sample(study: Study) -> list[str]:
             if row.metric == "rho" or study.experiment(row.family).is_pool
         )
     )
+
+
+def scored_budgets(metric: str, family: Family) -> list[int]:
+    """The budgets at which a family computes a metric, which is one of its own or ``rho``."""
+    least = 1 if metric == "rho" else metric_of(metric).least
+    return [k for k in budgets_up_to(family.sampling.num_samples) if k >= least]
 
 
 def claims_fingerprint(study: Study) -> str:

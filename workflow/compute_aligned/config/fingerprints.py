@@ -59,8 +59,9 @@ def item_fingerprint(study: Study, item: str) -> str:
     row = study.row(item)
     if row.analytic:
         return fingerprint(row, *study.strategies)
-    experiment = study.experiment(row.family)
-    return fingerprint(row, experiment.baseline, *experiment.labels.values())
+    made_from = [study.experiment(family) for family in study.families_of(row)]
+    labels = [label for each in made_from for label in (each.baseline, *each.labels.values())]
+    return fingerprint(row, *labels, *(study.cells[run].text for run in study.cells))
 
 
 def description_fingerprint(run: Run, study: Study) -> str:

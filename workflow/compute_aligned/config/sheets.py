@@ -40,6 +40,8 @@ def _assignments(cell: Any) -> Any:
 
 WARMUP = "warmup"  # the id under which the warm-up model is sampled, scored and shown
 DASH = "-"  # what a cell says that has nothing to say
+ALL_CELLS = "*"  # the family of an item that is made from all cells of a map
+OF_CELLS = "/*"  # what follows the name of a family in an item that is made from cells like it
 NameOrDash = Annotated[str, Field(pattern=r"^(-|[a-z][a-z0-9_]*)$")]
 
 
@@ -92,12 +94,13 @@ class PaperItem(Settings):
     strategies and no training, has ``-`` for its family, branches, metric and budgets. Metric and
     budgets are ``-`` for a form that does not show one metric. ``reported`` names the families of
     ``config/paper_reported.csv`` that the paper's values of the metric come from.
+    The family ``name/*`` stands for all cells of a map that are like the family, ``*`` for all.
     """
 
     item: Name
     output: Literal["table", "figure"]
     form: Name
-    family: NameOrDash
+    family: Annotated[str, Field(pattern=r"^(-|\*|[a-z][a-z0-9_]*(/\*)?)$")]
     branches: Names
     metric: ItemMetric
     budgets: Annotated[
@@ -117,6 +120,16 @@ class PaperItem(Settings):
         return self.family == DASH
 
     @property
+    def of_cells(self) -> bool:
+        """Whether it is made from the cells of a map."""
+        return self.family.endswith(ALL_CELLS)
+
+    @property
+    def like(self) -> str:
+        """The family itself, or the one that the cells are like; ``*`` for cells of any."""
+        return self.family.removesuffix(OF_CELLS)
+
+    @property
     def measured(self) -> bool:
         """Whether it shows one metric, at some budgets."""
         return self.metric != DASH
@@ -124,11 +137,12 @@ class PaperItem(Settings):
     @model_validator(mode="after")
     def _measures_something_unless_analytic(self) -> "PaperItem":
         cells = {"branches": self.branches, "metric": self.measured, "budgets": self.budgets}
+        of_none = self.family in (DASH, ALL_CELLS)
         for column, content in cells.items():
-            if content and self.analytic:
-                raise ValueError(f"the family is -, so {column} has to be - too")
-        if not self.branches and not self.analytic:
-            raise ValueError("branches is -, which goes with the family - only")
+            if content and of_none:
+                raise ValueError(f"the family is {self.family}, so {column} has to be - too")
+        if not self.branches and not of_none:
+            raise ValueError("branches is -, which goes with the families - and * only")
         if self.measured != bool(self.budgets):
             raise ValueError("metric and budgets go together: both are -, or neither")
         if self.reported and not self.measured:

@@ -6,22 +6,30 @@ on, so that nothing further down reads the configuration.
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from compute_aligned.config.cells import Cell
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.reading import (
     CONFIG,
     chosen,
-    read_branches,
+    read_cells,
     read_items,
+    read_rows,
     read_scale,
     scale_file,
     sheet_file,
 )
 from compute_aligned.config.scales import Family, Run, Scale
 from compute_aligned.config.settings import Rl, Sft
-from compute_aligned.config.sheets import FROM_WARMUP, WARMUP, BranchRow, PaperItem
+from compute_aligned.config.sheets import (
+    ALL_CELLS,
+    FROM_WARMUP,
+    WARMUP,
+    BranchRow,
+    PaperItem,
+)
 from compute_aligned.config.sources import Source
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near, validated
@@ -134,9 +142,11 @@ class Study:
         scale: Its name.
         settings: What its file says.
         experiments: By family, in the file's order.
-        rows: Of all branches of the sheet, those of families that the scale lacks too.
+        rows: Of all branches of the sheet, those of families that the scale lacks too, and of the
+            cells of a map.
         items: All rows of ``config/paper_items.tsv`` by their names.
         folder: The configuration that all of it is from.
+        cells: Of a scale that is a map, what each family is; else none.
 
     """
 
@@ -146,11 +156,17 @@ class Study:
     rows: Mapping[tuple[str, str], BranchRow]
     items: Mapping[str, PaperItem]
     folder: Path = CONFIG
+    cells: Mapping[str, Cell] = field(default_factory=dict)
 
     def experiment(self, family: str) -> Experiment:
         """The experiment of a family; it is an error if the scale has none."""
         problem = f"there is no family {family!r} at this scale"
         return chosen(self.experiments, family, scale_file(self.scale, self.folder), problem)
+
+    def cell(self, run: str) -> Cell:
+        """The cell of a map that a family is; it is an error if it is none."""
+        problem = f"there is no cell {run!r} of a map at this scale"
+        return chosen(self.cells, run, scale_file(self.scale, self.folder), problem)
 
     def source(self, name: str) -> Source:
         """One of the sources of raw problems; it is an error if there is none of that name."""
@@ -175,17 +191,36 @@ class Study:
         return Item(row, self.experiment(row.family))
 
     def shown(self, output: str) -> list[str]:
-        """The tables, or the figures, that are analytic or of one of the experiments."""
+        """The tables, or the figures, that are analytic or of one of the experiments.
+
+        A map has those of its cells.
+        """
         return [
             name
             for name, row in self.items.items()
-            if row.output == output and (row.analytic or row.family in self.experiments)
+            if row.output == output and (self.families_of(row) or (row.analytic and not self.cells))
         ]
+
+    def families_of(self, row: PaperItem) -> list[str]:
+        """The experiments of this scale that an item is made from: one, some cells, or none."""
+        if not row.of_cells:
+            return [family for family in self.experiments if family == row.family]
+        return [run for run, cell in self.cells.items() if row.like in (cell.like, ALL_CELLS)]
+
+    def cells_of(self, row: PaperItem) -> list[str]:
+        """The cells of a map that an item is made from; it is an error if it asks for some."""
+        if not row.of_cells:
+            return []
+        where = f"{scale_file(self.scale, self.folder)}: {row.item}"
+        if not (runs := self.families_of(row)):
+            problem = f"the scale has no cell of a map that is like {row.like}"
+            raise InputError(where, problem, "name a scale that is a map, such as regimes")
+        return runs
 
     @property
     def families_shown(self) -> list[str]:
         """The families that some table or figure shows; others are not run."""
-        shown = {row.family for row in self.items.values()}
+        shown = {family for row in self.items.values() for family in self.families_of(row)}
         return [family for family in self.experiments if family in shown]
 
     @property
@@ -212,14 +247,15 @@ def read_study(scale: str, folder: Path = CONFIG) -> Study:
             trained as its row says.
 
     """
-    settings, rows = read_scale(scale, folder), read_branches(folder)
+    settings, rows = read_scale(scale, folder), read_rows(scale, folder)
     experiments = {
         name: Experiment(
             scale, name, family, settings.dtype, _branches(scale, name, family, rows, folder)
         )
         for name, family in settings.families.items()
     }
-    return Study(scale, settings, experiments, rows, read_items(folder), folder)
+    items, cells = read_items(folder), read_cells(scale, folder)
+    return Study(scale, settings, experiments, rows, items, folder, cells)
 
 
 def _branches(

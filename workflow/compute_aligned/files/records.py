@@ -153,6 +153,16 @@ OUTCOMES = pa.schema(
     ]
 )
 
+# what is measured in a cell of a map, a row an effect; without an interval its ends are empty
+CELLS = pa.schema(
+    [
+        *[(name, pa.string()) for name in ("claim", "branch", "against", "metric")],
+        ("k", pa.int32()),
+        *[(n, pa.float64()) for n in ("share_active", "train_p", "gain", "low", "high")],
+        *[(name, pa.int32()) for name in ("seeds", "problems")],
+    ]
+)
+
 
 MEND_ROW = "mend or drop the row"
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from compute_aligned.config.reading import chosen, sheet_file
-from compute_aligned.config.sheets import PaperItem
+from compute_aligned.config.sheets import ALL_CELLS, PaperItem
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.metrics import Needs
 
-Given = Literal["strategies", "summary", "outcomes", "scores", "steps"]
+Given = Literal["strategies", "summary", "outcomes", "scores", "steps", "cells"]
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,14 @@ class Form:
     Attributes:
         function: Module and function in ``compute_aligned.paper``.
         given: What the function gets. ``strategies``: the item's row, and the strategies in use.
-            Else the :class:`~compute_aligned.config.study.Item`, and ``summary``: the levels and
-            gains of its metric, and the paper's own values; ``outcomes``: the frame of all metrics
-            of all problems; ``scores``: the files of graded samples, one a seed; ``steps``: the
-            frame of all training steps.
+            ``cells``: the row, the study, and the frame of all effects in the item's cells. Else
+            the :class:`~compute_aligned.config.study.Item`, and ``summary``: the levels and gains
+            of its metric, and the paper's own values; ``outcomes``: the frame of all metrics of all
+            problems; ``scores``: the files of graded samples, one a seed; ``steps``: the frame of
+            all training steps.
         shows: What the report of a run says of it; ``{metric}`` and ``{baseline}`` are filled in.
         needs: Of ``scores``: whether they have to be graded answers, or rewards.
+        one_metric: Of ``cells``: whether it shows one metric of one family, at some budgets.
 
     """
 
@@ -39,6 +41,12 @@ class Form:
     given: Given
     shows: str
     needs: Needs | None = None
+    one_metric: bool = False
+
+    @property
+    def measured(self) -> bool:
+        """Whether an item of this form says which metric it shows, and at which budgets."""
+        return self.given == "summary" or self.one_metric
 
     def load(self) -> Callable[..., Any]:
         """The function."""
@@ -48,6 +56,9 @@ class Form:
 
 _PAPER = "what the paper reports, which is not from this run"
 _RHO = "rho = a/(a - C), what the scalar update keeps of a derivative over the whole of it"
+_POINTS = (
+    "share of training at which a weight was active, between a tenth and nine tenths of its range"
+)
 _MATRIX = "Gain of each branch over {baseline} under each test-time strategy"
 
 TABLES = {
@@ -106,6 +117,17 @@ TABLES = {
         "steps",
         "Log-probability and weight of the sequences in a training batch, at the start and the "
         "end of training, and how often the gradient was clipped.",
+    ),
+    "map": Form(
+        "map_tables.effects",
+        "cells",
+        "Every contrast of a claim in every cell of the map, with 95% intervals; below, the "
+        f"{_POINTS}.",
+    ),
+    "map_activity": Form(
+        "map_tables.activity",
+        "cells",
+        f"Rank correlation of the {_POINTS}, with the gain over the baseline.",
     ),
 }
 
@@ -174,6 +196,18 @@ FIGURES = {
         f"How {_RHO}, is distributed over problems: a panel a model, with lines at 1, mean and "
         "median.",
     ),
+    "map": Form(
+        "map_figures.gains",
+        "cells",
+        "Gain in {metric} over the baseline in every cell of the map, with 95% intervals: a panel "
+        "a budget, along the last of the settings that are varied.",
+        one_metric=True,
+    ),
+    "map_activity": Form(
+        "map_figures.activity",
+        "cells",
+        f"Gain over the baseline against the {_POINTS}: a point a cell and branch.",
+    ),
 }
 
 FORMS = {"table": TABLES, "figure": FIGURES}
@@ -200,7 +234,16 @@ def check(study: Study) -> None:
     for row in study.items.values():
         form = form_of(row)
         _agree(row, "family", row.analytic, form.given == "strategies")
-        _agree(row, "metric and budgets", not row.measured, form.given != "summary")
+        _agree(row, "metric and budgets", not row.measured, not form.measured)
+        of_cells = form.given == "cells"
+        of_all = of_cells and not form.one_metric
+        if (row.of_cells, row.family == ALL_CELLS) != (of_cells, of_all):
+            raise InputError(
+                _where(row),
+                f"the form {row.form} does not go with {row.family} as family",
+                "write a family with /* after it for the form map of figures, * for others that "
+                "are made from cells, and a family alone for all else",
+            )
         experiment = study.experiments.get(row.family)
         if experiment is not None and form.needs not in (None, experiment.settings.gives):
             raise InputError(
