@@ -14,12 +14,14 @@
 # make reference  copy a finished run to results/reference/; SCALE=small for that of another scale
 # make regimes    the map of regimes: the families of laptop with a few settings varied, hours
 # make setup      only set up .venv, for tests too
+# make replication  run a scale on other seeds and keep its verdicts beside those of the reference
+#                 run; SEEDS=[20,21,22] SCALE=smoke for others
 # make help       this list
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all regimes cost report setup test test-slurm test-conda lint bench figures check-gpu envs schemas reference help
+.PHONY: all regimes cost report setup test test-slurm test-conda lint bench figures check-gpu envs schemas reference replication help
 
 VENV := .venv
 GPU_VENV := .venv-gpu
@@ -105,6 +107,12 @@ schemas: $(VENV)/run.stamp
 reference: $(VENV)/run.stamp
 	python -m compute_aligned reference $(if $(SCALE),--scale $(SCALE))
 	PYTHONPATH=tests:workflow python -m benchmarks.page
+
+replication: SEEDS ?= [10,11,12,13,14,15,16,17,18,19]
+replication: SCALE ?= laptop
+replication: $(VENV)/run.stamp
+	snakemake --cores all --config scale=$(SCALE) 'seeds=$(SEEDS)' -- results/$(SCALE)/verdicts.csv
+	python -m compute_aligned reference --scale $(SCALE) --replication
 
 help:
 	@grep '^# make' Makefile | cut -c3-

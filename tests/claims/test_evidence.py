@@ -117,7 +117,8 @@ def test_every_contrast_that_the_scale_runs_has_its_effect(tmp_path: Path) -> No
 def test_a_family_with_one_prompt_is_compared_seed_by_seed(tmp_path: Path) -> None:
     study = study_of("protein_unconditional")
     models = study.experiment("protein_unconditional").models
-    pools = np.random.default_rng(1).normal(3 + np.arange(5)[:, None, None], 1, size=(5, 3, 40))
+    pools = np.random.default_rng(1).normal(size=(len(models), 3, 40))
+    pools += 3 + np.arange(len(models))[:, None, None]
     paths = [
         write_proteins(
             tmp_path / f"{seed}",

@@ -43,7 +43,7 @@ def test_claims_are_corrected_for_claims_not_for_the_contrasts_that_they_consist
 
 
 def test_what_was_not_run_or_cannot_be_tested_takes_no_part_in_the_correction() -> None:
-    vote = claim_parts.row(claim="C9", family="token_margin", branch="pairwise", metric="maj@k")
+    vote = claim_parts.row(claim="C2a", family="sft_majority", branch="ce_scaled", metric="maj@k")
     claims = [
         claim_parts.claim(ROWS[0]),
         claim_parts.claim(LATER),
@@ -56,7 +56,7 @@ def test_what_was_not_run_or_cannot_be_tested_takes_no_part_in_the_correction() 
     assert [each.verdict for each in (one, absent, untestable)] == [
         *(Verdict.REPRODUCED, Verdict.NOT_RUN, Verdict.NOT_TESTABLE),
     ]
-    assert "token_margin learns bare answers" in untestable.untestable
+    assert "sft_majority learns bare answers" in untestable.untestable
     assert untestable.contrasts[0].judgement.verdict == Verdict.REPRODUCED  # shown all the same
     assert one.p_holm == pytest.approx(one.conclusion.p)
     assert [(each.p_holm, each.clear) for each in (absent, untestable)] == [(None, False)] * 2

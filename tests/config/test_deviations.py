@@ -74,3 +74,13 @@ def test_families_that_differ_alike_share_a_row_and_the_paper_s_scale_has_none()
     assert len({(row.key, row.here, row.paper) for row in rows}) == len(rows)
     (clip,) = (row for row in rows if row.key == "sft.clip_norm")
     assert {"sft_passn", "sft_majority"} <= set(clip.families)
+
+
+def test_a_family_is_compared_with_that_of_the_paper_which_may_be_called_otherwise() -> None:
+    settings = PAPER.families["sft_majority"]
+    strict = settings.model_copy(update={"grader": "symbolic"})
+    scale = PAPER.model_copy(update={"families": {"sft_solutions": strict, "new": strict}})
+
+    assert deviations(scale, PAPER) == [
+        Deviation("grader", "symbolic", "paper", ("sft_solutions",)),
+    ]

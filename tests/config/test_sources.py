@@ -15,6 +15,7 @@ ONE_OF = "its key source has to be generated:products, "
         ({"source": "generated:sums"}, ONE_OF),
         ({"source": "generated:products", "low": 9, "high": 3}, "low 9 is above high 3"),
         ({"source": "generated:products", "size": 3}, "'sources.numbers.size' does not go with"),
+        ({"source": "generated:partial_products", "digits": 1}, "greater than or equal to 2"),
         (
             {"source": "generated:protein_pairs", "size": 9, "input_lengths": [19, 10]},
             "sources.numbers.input_lengths: the shortest length, 19, is above the longest, 10",

@@ -141,9 +141,7 @@ def test_rewards_of_one_prompt_are_read_from_its_samples(tmp_path: Path) -> None
         {"branch": branch, "problem": "p", "num_samples": 16, "num_invalid": 0}
         | {"num_unfinished": 0, "mean_tokens": 2.0, "input_share": None, "rewards": pool.tolist()}
         | {"shares": [0.5] * 16, "residues": [9] * 16}
-        for branch, pool in zip(
-            STUDY.experiment("protein_unconditional").models, rewards, strict=True
-        )
+        for branch, pool in zip(STUDY.item("table6_unconditional").models, rewards, strict=True)
     ]
     write_table(tmp_path / "scores", rows, PROTEIN_SCORES)
 

@@ -1,6 +1,7 @@
 import re
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 
 from compute_aligned.config.fields import Settings
@@ -9,6 +10,7 @@ from compute_aligned.config.sources import (
     GeneratedSource,
     LeadingDigitsSource,
     MultiplicationSource,
+    PartialProductsSource,
     ProteinPairsSource,
     ProteinSequencesSource,
     Seeded,
@@ -18,6 +20,7 @@ from compute_aligned.prepare import proteins
 from compute_aligned.prepare.generated import generate
 from compute_aligned.prepare.problems import raw_problems
 from compute_aligned.prepare.splits import split_problems
+from compute_aligned.score.answers import extract_answer, graded_votes
 
 
 def products(low: int, high: int, seed: int = 42) -> GeneratedSource:
@@ -74,16 +77,74 @@ def test_which_factor_stands_first_depends_on_the_seed() -> None:
     assert [p.group for p in first] == [p.group for p in other]
 
 
-def test_multiplications_of_all_numbers_of_a_length_have_padded_answers() -> None:
-    source = MultiplicationSource(source="generated:multiplication", digits=2)
-    found, revision = raw_problems(source)
+def partial_products(digits: int = 2, seed: int = 42) -> PartialProductsSource:
+    return PartialProductsSource(source="generated:partial_products", digits=digits, seed=seed)
 
-    assert revision == "generated, 2 digits"
+
+@pytest.mark.parametrize(
+    ("source", "revision"),
+    [
+        (MultiplicationSource(source="generated:multiplication", digits=2), "generated, 2 digits"),
+        (partial_products(seed=7), "generated, seed 7"),
+    ],
+)
+def test_multiplications_of_all_numbers_of_a_length_have_padded_answers(
+    source: Any, revision: str
+) -> None:
+    found, found_revision = raw_problems(source)
+
+    assert found_revision == revision
     factors = [tuple(map(int, re.findall(r"\d+", problem.prompt))) for problem in found]
     assert sorted(factors) == [(a, b) for a in range(10, 100) for b in range(2, 10)]
     for (a, b), problem in zip(factors, found, strict=True):
         assert (len(problem.answer), int(problem.answer)) == (3, a * b)
     assert len({problem.group for problem in found}) == len(found)
+
+
+def test_partial_products_are_those_of_two_summands_and_add_up_to_the_answer() -> None:
+    places = []
+    for problem in generate(partial_products(digits=3)):
+        a, b = map(int, re.findall(r"\d+", problem.prompt))
+        assert re.fullmatch(r"\d{4}\+\d{4}=\d{4}", problem.target("solution"))
+        first, second, total = map(int, re.findall(r"\d+", problem.target("solution")))
+        assert first + second == total == a * b
+        assert first % b == second % b == 0
+        assert min(first, second) > 0
+        assert extract_answer(problem.target("solution")) == problem.answer
+        places.append((first // b - 0.5) / (a - 1))
+
+    # uniform on 0 to 1: a mean of 1/2 and a variance of 1/12, to four standard errors
+    assert abs(np.mean(places) - 1 / 2) < 4 * (1 / 12 / len(places)) ** 0.5
+    assert abs(np.var(places) - 1 / 12) < 4 * (1 / 180 / len(places)) ** 0.5
+
+
+def test_where_a_factor_is_parted_depends_on_the_seed_and_nothing_else_does() -> None:
+    first, again, other = (list(generate(partial_products(seed=seed))) for seed in (42, 42, 43))
+
+    assert first == again
+    parted = sum(a.solution != b.solution for a, b in zip(first, other, strict=True))
+    assert parted > 0.9 * len(first)
+    assert [p.model_copy(update={"solution": None}) for p in first] == [
+        p.model_copy(update={"solution": None}) for p in other
+    ]
+
+
+def test_solutions_that_part_a_factor_otherwise_vote_together() -> None:
+    answers = [extract_answer(text) for text in ("0064+1140=1204", "0600+0604=1204", "0600+0600")]
+
+    assert graded_votes(answers, "1204") == (["1204", "1204", "0600"], [True, True, False])
+
+
+def test_splits_of_worked_solutions_share_no_unordered_pair() -> None:
+    wanted = Problems(source="x", target="solution", train=500, rl=50, validation=50, test=100)
+    splits = split_problems(list(generate(partial_products())), wanted, seed=0)
+
+    pairs = [
+        tuple(sorted(map(int, re.findall(r"\d+", problem.prompt))))
+        for split in splits.values()
+        for problem in split
+    ]
+    assert len(set(pairs)) == len(pairs) == 700
 
 
 def test_leading_digits_are_those_of_every_product_of_an_unordered_pair() -> None:

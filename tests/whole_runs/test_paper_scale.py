@@ -240,7 +240,8 @@ BRANCHES = {
     "protein_unconditional": STANDARD | BEST_OF_N,
     "protein_conditional": STANDARD | BEST_OF_N,
 }
-OWN_CONTROLS = ("sft_majority", "rl_majority")  # beside the paper's branches
+# families with controls beside the paper's branches
+OWN_CONTROLS = ("sft_majority", "rl_passn", "rl_majority", "protein_unconditional")
 
 
 @pytest.mark.parametrize("name", BRANCHES)

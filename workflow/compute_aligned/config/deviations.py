@@ -21,6 +21,8 @@ SIZES = (
     *("learning_rate", "batch_size", "micro_batch_size", "prompts_per_step", "checkpoint_every"),
     *("longest", "rl.steps"),
 )
+# families that the paper's scale has under another name
+NAMESAKES = {"sft_solutions": "sft_majority"}
 NONE = "none"
 PAPER = "paper"  # the scale with the paper's own settings
 
@@ -58,8 +60,11 @@ def deviations(scale: Scale, paper: Scale) -> list[Deviation]:
 
     """
     found: dict[tuple[str, str, str], list[str]] = {}
-    for family in [name for name in scale.families if name in paper.families]:
-        here, there = (dict(_keys(each.families[family])) for each in (scale, paper))
+    for family, settings in scale.families.items():
+        counterpart = paper.families.get(NAMESAKES.get(family, family))
+        if counterpart is None:
+            continue
+        here, there = dict(_keys(settings)), dict(_keys(counterpart))
         for key in dict.fromkeys([*here, *there]):
             block = key.partition(".")[0]
             alone = key != block and (block in here) != (block in there)

@@ -17,7 +17,7 @@ from compute_aligned.config.settings import (
     Sampling,
     Sft,
 )
-from compute_aligned.config.sources import HubSource, JsonlSource, Source
+from compute_aligned.config.sources import Source, more_than_answers
 from compute_aligned.method.metrics import METRICS, Needs, metric_of
 
 
@@ -113,12 +113,13 @@ class Scale(Settings):
                     f"family {name} takes its problems from {wanted.source!r}, "
                     f"which is not among the sources: {', '.join(self.sources) or 'none'}"
                 )
-            bare = not isinstance(source, JsonlSource | HubSource)
-            if bare and (wanted.target == "solution" or wanted.levels):
-                raise ValueError(
-                    f"family {name} asks for {'levels' if wanted.levels else 'solutions'}, "
-                    f"and problems from {source.source} have none"
-                )
+            asked = {"levels": bool(wanted.levels), "solutions": wanted.target == "solution"}
+            for what in (what for what, is_asked in asked.items() if is_asked):
+                if what not in more_than_answers(source):
+                    raise ValueError(
+                        f"family {name} asks for {what}, "
+                        f"and problems from {source.source} have none"
+                    )
         return self
 
 

@@ -4,6 +4,7 @@
 add a kind.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -50,6 +51,18 @@ class MultiplicationSource(Settings):
 
     source: Literal["generated:multiplication"]
     digits: Annotated[int, Field(gt=0, le=6, strict=True)]
+
+
+class PartialProductsSource(Seeded):
+    """Products as of :class:`MultiplicationSource`, with worked solutions.
+
+    A solution writes the first factor's product as the sum of those of two summands, which are
+    drawn from ``seed``: many solutions lead to one answer. ``digits`` is at least 2, since 1 cannot
+    be parted.
+    """
+
+    source: Literal["generated:partial_products"]
+    digits: Annotated[int, Field(ge=2, le=6, strict=True)]
 
 
 class LeadingDigitsSource(Seeded):
@@ -135,6 +148,7 @@ def _source_kind(value: Any) -> str:
 Source = Annotated[
     Annotated[GeneratedSource, Tag("generated:products")]
     | Annotated[MultiplicationSource, Tag("generated:multiplication")]
+    | Annotated[PartialProductsSource, Tag("generated:partial_products")]
     | Annotated[LeadingDigitsSource, Tag("generated:leading_digits")]
     | Annotated[ProteinPairsSource, Tag("generated:protein_pairs")]
     | Annotated[ProteinSequencesSource, Tag("generated:protein_sequences")]
@@ -145,8 +159,9 @@ Source = Annotated[
         _source_kind,
         custom_error_type="source",
         custom_error_message="its key source has to be generated:products, "
-        "generated:multiplication, generated:leading_digits, generated:protein_pairs, "
-        "generated:protein_sequences, reasoning_gym:<task>, jsonl:<path> or hub:<data set>",
+        "generated:multiplication, generated:partial_products, generated:leading_digits, "
+        "generated:protein_pairs, generated:protein_sequences, reasoning_gym:<task>, "
+        "jsonl:<path> or hub:<data set>",
     ),
 ]
 
@@ -154,3 +169,10 @@ Source = Annotated[
 def local_files(source: Source) -> list[str]:
     """The local file that a source reads, if it reads one."""
     return [source.source.removeprefix("jsonl:")] if isinstance(source, JsonlSource) else []
+
+
+def more_than_answers(source: Source) -> Collection[str]:
+    """What problems of a source may have besides prompt and answer: solutions, levels."""
+    if isinstance(source, JsonlSource | HubSource):
+        return ("solutions", "levels")
+    return ("solutions",) if isinstance(source, PartialProductsSource) else ()

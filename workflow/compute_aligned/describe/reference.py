@@ -9,6 +9,8 @@ import pandas as pd
 from compute_aligned.claims.verdict_tables import deviations_grid
 from compute_aligned.config.deviations import from_paper
 from compute_aligned.config.study import Study
+from compute_aligned.describe import replication
+from compute_aligned.describe.replication import Replication, read_verdicts, verdict_of
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.writing import write_text
 from compute_aligned.paper import tables
@@ -46,7 +48,9 @@ def publish(study: Study, root: Path) -> list[Path]:
             f"the run at scale {study.scale} has not made it yet",
             f"snakemake --cores all --config scale={study.scale}",
         )
-    shutil.rmtree(target, ignore_errors=True)
+    for old in target.glob("*"):
+        if old.name != replication.FILE:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
     items = {"claims", "verdicts", *study.shown("table"), *study.shown("figure")}
     sources = {"tables": run / "tables", "figures": root / "paper_figures" / study.scale, ".": run}
     written = []
@@ -55,12 +59,17 @@ def publish(study: Study, root: Path) -> list[Path]:
         for file in sorted(source.glob("*.*")):
             if file.name.partition(".")[0] in items and file.suffix in (*KINDS, ".json"):
                 written.append(Path(shutil.copy(file, target / folder)))
-    written.append(target / "README.md")
-    write_text(written[-1], contents(study, target))
+    quote(study, root)
+    return [path.relative_to(root) for path in (*written, target / "README.md")]
+
+
+def quote(study: Study, root: Path) -> None:
+    """Write the page of a reference run and, for the laptop scale, what the README quotes of it."""
+    target = root / "results" / "reference" / study.scale
+    write_text(target / "README.md", contents(study, target))
     if study.scale == QUOTED_SCALE:
         readme = root / "README.md"
         write_text(readme, quoted(readme.read_text(encoding="utf-8"), section(study, target)))
-    return [path.relative_to(root) for path in written]
 
 
 def contents(study: Study, reference: Path) -> str:
@@ -78,6 +87,7 @@ def contents(study: Study, reference: Path) -> str:
     for name, title in {
         "claims": "Verdicts on the paper's claims",
         "verdicts": "The same, a row a claim",
+        "replication": "The verdicts of another run of the scale, on other seeds",
         **titles,
     }.items():
         found = [
@@ -108,12 +118,16 @@ def section(study: Study, reference: Path) -> str:
     """The verdicts of a reference run, if it has any, deviations, and the gains of one table."""
     parts, verdicts = [], reference / "verdicts.csv"
     if verdicts.exists():
-        rows = pd.read_csv(verdicts, dtype=str, keep_default_na=False).to_dict("records")
+        rows = read_verdicts(verdicts)
+        other = replication.read(reference)
         # in the run's own words: its verdicts follow the rule that it had
         title, caption, *_ = (reference / "claims.md").read_text(encoding="utf-8").split("\n\n")
         parts = [
             f"**{title.removeprefix('# ')}.** {caption}",
-            pd.DataFrame(map(_verdict, rows)).to_markdown(index=False),
+            *([] if other is None else [_agreement(other, rows)]),
+            pd.DataFrame([_verdict(row, other) for row in rows.to_dict("records")]).to_markdown(
+                index=False
+            ),
         ]
     if otherwise := from_paper(study):
         grid = deviations_grid(otherwise)
@@ -125,9 +139,20 @@ def section(study: Study, reference: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _verdict(row: Mapping[Hashable, str]) -> dict[str, str]:
-    """A row of ``verdicts.csv`` as the README shows it."""
+def _agreement(other: Replication, rows: pd.DataFrame) -> str:
+    agree, judged = other.agreement(rows)
+    return (
+        f"The same scale was run once more, on the seeds {other.seeds}: {agree} of {judged} "
+        "verdicts agree; where one does not, the table shows both."
+    )
+
+
+def _verdict(row: Mapping[Hashable, str], other: Replication | None) -> dict[str, str]:
+    """A row of ``verdicts.csv`` as the README shows it, and what a replication has otherwise."""
     headline, *support = row["verdict"].split("; ")
+    replicated = None if other is None else other.verdicts.get(row["claim"])
+    if other is not None and replicated not in (None, verdict_of(row["verdict"])):
+        support.append(f"seeds {other.seeds}: {replicated}")
     columns = {"hangs_on": "Hangs on", "effect": "Effect", "paper": "The paper's"}
     return {
         "Claim": escape_markdown(f"{row['claim']}. {row['statement']}"),

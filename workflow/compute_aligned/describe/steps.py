@@ -130,9 +130,20 @@ def _run(scale: str, seeds: list[int] | None, engine: str | None) -> Run:
 # --- the reference ---------------------------------------------------------------------------
 
 
-def reference(scale: Scale = "laptop") -> None:
+def reference(
+    scale: Scale = "laptop",
+    replication: Annotated[
+        bool, typer.Option(help="Keep the verdicts alone, beside those of the reference run.")
+    ] = False,
+) -> None:
     """Copy a finished run's verdicts, tables and figures to results/reference/, and quote them."""
-    from compute_aligned.describe.reference import publish
+    from compute_aligned.describe import reference
+    from compute_aligned.describe import replication as other_run
 
-    for path in publish(read_study(scale), ROOT):
-        typer.echo(path)
+    study = read_study(scale)
+    if replication:
+        typer.echo(other_run.keep(study, ROOT).relative_to(ROOT))
+        reference.quote(study, ROOT)
+    else:
+        for path in reference.publish(study, ROOT):
+            typer.echo(path)

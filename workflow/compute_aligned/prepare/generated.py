@@ -1,4 +1,4 @@
-"""Problems that are made here: products, leading digits, proteins.
+"""Problems that are made here: products, worked out or not, leading digits, proteins.
 
 A kind of source has a function, registered for its class with ``generate.register``.
 """
@@ -11,6 +11,7 @@ from compute_aligned.config.sources import (
     GeneratedSource,
     LeadingDigitsSource,
     MultiplicationSource,
+    PartialProductsSource,
     Seeded,
 )
 from compute_aligned.files.records import Problem
@@ -50,13 +51,36 @@ def multiplications(source: MultiplicationSource) -> Iterator[Problem]:
 
     Answers have ``digits + 1`` digits throughout, so that every completion has the same length.
     """
-    digits = source.digits
-    for a, b in product(range(10 ** (digits - 1), 10**digits), range(2, 10)):
+    for a, b in _long_and_short(source.digits):
         yield Problem(
             id=f"multiplication/{a}*{b}",
-            group="*".join(map(str, sorted((a, b)))),
+            group=_unordered(a, b),
             prompt=f"{a}*{b}=",
-            answer=f"{a * b:0{digits + 1}d}",
+            answer=f"{a * b:0{source.digits + 1}d}",
+        )
+
+
+@generate.register
+def partial_products(source: PartialProductsSource) -> Iterator[Problem]:
+    """The problems of :func:`multiplications`, with solutions such as ``1848+0928=2776``.
+
+    That is 347*8 by way of 231*8 and 116*8. Where a is parted, at one of the a - 1 places, is drawn
+    from the seed and the problem, and no model can tell: the log-probability of a solution is at
+    most -log(a - 1) on average, however well the answer is known. All numbers have
+    ``digits + 1`` digits, so that every solution has the same length.
+    """
+    width = source.digits + 1
+    for a, b in _long_and_short(source.digits):
+        group = _unordered(a, b)
+        first = 1 + int.from_bytes(order_key(source.seed, group)) % (a - 1)
+        summands = "+".join(f"{part * b:0{width}d}" for part in (first, a - first))
+        answer = f"{a * b:0{width}d}"
+        yield Problem(
+            id=f"partial_products/{a}*{b}",
+            group=group,
+            prompt=f"{a}*{b}=",
+            answer=answer,
+            solution=f"{summands}={answer}",
         )
 
 
@@ -75,9 +99,18 @@ def leading_digits(source: LeadingDigitsSource) -> Iterator[Problem]:
         )
 
 
+def _long_and_short(digits: int) -> Iterator[tuple[int, int]]:
+    """Every number of so many digits with each of 2 to 9."""
+    return product(range(10 ** (digits - 1), 10**digits), range(2, 10))
+
+
+def _unordered(a: int, b: int) -> str:
+    return "*".join(map(str, sorted((a, b))))
+
+
 def _factor_pairs(low: int, high: int, seed: int) -> Iterator[tuple[str, int, int]]:
     """Every unordered pair as ``small*large``, and its factors in an order from the seed."""
     for pair in combinations_with_replacement(range(low, high + 1), 2):
-        name = "*".join(map(str, pair))
+        name = _unordered(*pair)
         a, b = pair if order_key(seed, name)[0] % 2 else pair[::-1]
         yield name, a, b
