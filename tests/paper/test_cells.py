@@ -68,7 +68,7 @@ def test_a_cell_has_the_effect_of_every_contrast_and_how_active_its_weights_were
 
 def test_a_branch_that_starts_from_another_was_active_where_that_one_was_too(make: Make) -> None:
     left = make(CHAIN)
-    found = of(left.measured(), claim="-", branch="passn_n16_warmup")
+    found = of(left.measured(), claim="C10", branch="passn_n16_warmup", k=1)
 
     line = ["passn_n16", "passn_n16_warmup"]
     assert found["share_active"] == pytest.approx(brute_share(left, line), abs=1e-4)

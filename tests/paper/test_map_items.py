@@ -76,16 +76,16 @@ def test_activity_and_gain_are_correlated_unit_by_unit(study: Study, files: File
     (rows,) = grids_of(made.md).values()
 
     points = pd.read_csv(StringIO(made.csv))
-    # of sft_to_rl no claim is computed with 8 samples
-    assert points.groupby("run").size().to_dict() == {SHORT: 2, LONG: 2, POOL: 1}
+    assert points.groupby("run").size().to_dict() == {SHORT: 2, LONG: 2, POOL: 1, CHAIN: 1}
     assert [row[:3] for row in rows[1:]] == [
-        ["All, gains in percentage points", "4", "2"],
+        ["All, gains in percentage points", "5", "3"],
         ["sft\\_passn alone", "4", "2"],
+        ["sft\\_to\\_rl alone", "1", "1"],
         ["All, gains in reward", "1", "1"],
         ["protein\\_unconditional alone", "1", "1"],
     ]
     assert rows[1][3].endswith("<br>too few cells for an interval")
-    assert rows[3][3] == "none: shares or gains do not vary"
+    assert rows[4][3] == "none: shares or gains do not vary"
     assert correlation_words(Correlation(0.4, 0.1, 0.6)) == ("+0.40", "[0.10, 0.60]")
 
 
@@ -136,7 +136,7 @@ def test_points_of_both_units_stand_in_panels_of_their_own(study: Study, files: 
         "Gain over the baseline (percentage points)",
         "Gain over the baseline (reward)",
     ]
-    assert [len(line) for line in lines_of(figure)] == [4, 1]
+    assert [len(line) for line in lines_of(figure)] == [4, 1, 1]
     assert "too few cells for an interval" in figure.axes[0].get_title(loc="left")
 
 

@@ -134,6 +134,7 @@ def activity(row: PaperItem, study: Study, cells: pd.DataFrame) -> Figure:
         axes.set_title(f"Rank correlation: {correlated}")
         axes.set_xlabel("Active weights (percent of training)")
         axes.set_ylabel(f"Gain over the baseline ({unit})")
-    figure.legend(loc="outside lower center", ncols=4)
+    if families:
+        figure.legend(loc="outside lower center", ncols=4)
     style.title(figure, f"{row.title} (scale {study.scale})")
     return figure
