@@ -12,6 +12,7 @@
 # make envs       write the locks and conda environments anew after a change of envs/packages.toml
 # make schemas    write workflow/schemas/ anew after a change of what config/ may say
 # make reference  copy a finished run to results/reference/; SCALE=small for that of another scale
+# make regimes    the map of regimes: the families of laptop with a few settings varied, hours
 # make setup      only set up .venv, for tests too
 # make replication  run a scale on other seeds and keep its verdicts beside those of the reference
 #                 run; SEEDS=[20,21,22] SCALE=smoke for others
@@ -20,7 +21,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all cost report setup test test-slurm test-conda lint bench figures check-gpu envs schemas reference replication help
+.PHONY: all regimes cost report setup test test-slurm test-conda lint bench figures check-gpu envs schemas reference replication help
 
 VENV := .venv
 GPU_VENV := .venv-gpu
@@ -33,6 +34,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 all: $(VENV)/run.stamp
 	snakemake --cores all
+
+regimes: $(VENV)/run.stamp
+	snakemake --cores all --config scale=regimes
 
 cost: $(VENV)/run.stamp
 	python -m compute_aligned cost $(if $(SCALE),--scale $(SCALE)) $(ARGS)

@@ -17,9 +17,9 @@ import torch
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from benchmarks.laptop import SEED
+from compute_aligned.config.experiments import Branch, Experiment
 from compute_aligned.config.models import PretrainedModel, ScratchModel
 from compute_aligned.config.settings import Sft
-from compute_aligned.config.study import Branch, Experiment
 from compute_aligned.files.records import Problem
 from compute_aligned.method.strategy_text import parse_strategy
 from compute_aligned.models import loading

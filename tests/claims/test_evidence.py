@@ -11,7 +11,7 @@ from support.graded import Answers, votes, write_answers, write_proteins
 
 from compute_aligned.claims import evidence
 from compute_aligned.config import claims
-from compute_aligned.config.sheets import ContrastRow
+from compute_aligned.config.claim_rows import ContrastRow
 from compute_aligned.config.study import Study, read_study
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import OUTCOMES, SWEPT_OUTCOMES, write_table

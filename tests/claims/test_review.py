@@ -6,8 +6,8 @@ from support.claim_parts import judged
 from compute_aligned.claims.evidence import Ratios
 from compute_aligned.claims.paper_effects import paper_effect
 from compute_aligned.claims.review import contrast_name
+from compute_aligned.config.claim_rows import ContrastRow
 from compute_aligned.config.claims import read_claims
-from compute_aligned.config.sheets import ContrastRow
 from compute_aligned.config.study import read_study
 from compute_aligned.method.verdicts import Verdict
 from compute_aligned.paper.matrix import own_column

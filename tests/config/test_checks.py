@@ -21,7 +21,7 @@ SCALES = sorted(path.stem for path in CONFIG.glob("scales/*.yaml"))
 CODE = """
 import sys
 for name in ("numpy", "pandas", "scipy"): sys.modules[name] = None
-from compute_aligned.config import checks, fingerprints
+from compute_aligned.config import checks, fingerprints, regimes
 from compute_aligned.config.study import read_study
 from compute_aligned.paper import captions, forms
 checks.check_claims(read_study("smoke"))

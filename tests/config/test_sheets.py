@@ -128,7 +128,7 @@ def test_an_item_splits_its_lists_at_blanks() -> None:
         ({"budgets": ""}, "budgets: Tuple should have at least 1 item"),
         ({"branches": " "}, "branches: Tuple should have at least 1 item"),
         ({"branches": "ce ce"}, "branches: ce is there 2 times"),
-        ({"branches": "-"}, "branches is -, which goes with the family - only"),
+        ({"branches": "-"}, "branches is -, which goes with the families - and * only"),
         ({"metric": "pass"}, "metric: there is no metric 'pass' (did you mean 'pass@k'?)"),
         ({"family": "-"}, "the family is -, so branches has to be - too"),
         ({"metric": "-"}, TOGETHER),

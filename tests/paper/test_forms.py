@@ -17,6 +17,7 @@ TAKES = {
     "scores": ["item", "scores"],
     "steps": ["item", "steps"],
     "scores_and_steps": ["item", "scores", "steps"],
+    "cells": ["row", "study", "cells"],
 }
 KNOWN = [(output, name) for output, known in forms.FORMS.items() for name in known]
 
@@ -56,6 +57,11 @@ OF_REWARDS = "from rewards, and samples of family sft_majority give answers"
         ("figure5", "levels", "the form levels does not go with - as metric and budgets", ""),
         ("figure5", "temperatures", "the form temperatures does not go with - as metric", ""),
         ("figure5", "mechanism", OF_ANSWERS, "another form or another family"),
+        ("regime_map", "levels", "the form levels does not go with - as metric and budgets", ""),
+        ("regime_map", "activity", "the form activity does not go with * as family", "a family "),
+        ("figure_map_c1", "gains", "the form gains does not go with sft_passn/* as family", ""),
+        ("table_activity_sft_passn", "map", "the form map does not go with sft_passn as", "* for"),
+        ("figure_map_activity", "map", "the form map does not go with - as metric and budgets", ""),
         ("figure_majority_mechanism", "share_densities", OF_REWARDS, "another form or another f"),
     ],
 )

@@ -7,8 +7,8 @@ import numpy as np
 
 from compute_aligned.claims.evidence import AtTemperatures, Ratios
 from compute_aligned.claims.review import Reviewed, review
+from compute_aligned.config.claim_rows import ClaimRow, ContrastRow
 from compute_aligned.config.claims import Claim
-from compute_aligned.config.sheets import ClaimRow, ContrastRow
 from compute_aligned.config.study import read_study
 from compute_aligned.method.confidence import Confidence
 from compute_aligned.method.intervals import Interval

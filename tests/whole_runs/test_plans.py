@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ from compute_aligned.describe.workload import plan
 SCALES = sorted(path.stem for path in (CONFIG / "scales").glob("*.yaml"))
 
 
-def planned(folder: Path, *arguments: str, **options: tuple[str, ...]) -> dict[str, int]:
+def planned(folder: Path, *arguments: str, **options: Any) -> dict[str, int]:
     return runs.jobs_in(runs.dry_run(folder, *arguments, **options))
 
 
@@ -48,11 +49,24 @@ def test_each_scale_is_one_that_the_readme_names_with_its_command_and_seeds_of_i
     text = (CONFIG / "scales" / f"{scale}.yaml").read_text()
     schema, command, *_ = text.splitlines()
 
-    assert SCALES == ["laptop", "paper", "small", "smoke"]
+    assert SCALES == ["laptop", "paper", "regimes", "small", "smoke"]
     assert schema.startswith("# yaml-language-server: $schema=")
     assert command.startswith("# snakemake --cores all")
     for name, family in yaml.safe_load(text)["families"].items():
         assert max(family["seeds"]) < 100, name  # nothing was tuned on them
+
+
+def test_of_a_map_every_cell_is_planned_and_no_verdict() -> None:
+    one_seed = ("seeds=[20]",)
+    jobs = planned(runs.ROOT, "--forceall", "--nolock", scale="regimes", settings=one_seed)
+    study = read_study("regimes")
+
+    assert jobs == counted(study, seeds=(20,))
+    assert jobs["cell"] == len(study.cells)
+    assert "claims" not in jobs
+    # a cell is found by its path from a run of another scale too
+    cell = f"results/regimes/cells/{next(iter(study.cells))}.parquet"
+    assert planned(runs.ROOT, "--forceall", "--nolock", cell)["cell"] == 1
 
 
 @pytest.mark.parametrize("scale", ["paper", "small"])

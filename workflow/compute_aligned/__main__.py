@@ -23,7 +23,7 @@ from compute_aligned.describe.steps import (
     timings,
 )
 from compute_aligned.files.errors import InputError
-from compute_aligned.paper.steps import figure, table
+from compute_aligned.paper.steps import cell, figure, table
 from compute_aligned.prepare.steps import fetch, fetch_model, prepare
 from compute_aligned.sample.steps import sample, sample_temperatures
 from compute_aligned.score.steps import score, score_temperatures
@@ -40,7 +40,7 @@ app = typer.Typer(
 for verb in (
     *(fetch, fetch_model, prepare),
     *(train, sample, sample_temperatures, score, score_temperatures),
-    *(table, figure, claims),
+    *(cell, table, figure, claims),
     *(describe, timings, report, reference, cost, predict, schemas),
 ):
     app.command()(verb)

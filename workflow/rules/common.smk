@@ -9,7 +9,7 @@ from snakemake.settings.types import DeploymentMethod
 PACKAGE = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE))
 
-from compute_aligned.config import checks, fingerprints
+from compute_aligned.config import checks, fingerprints, regimes
 from compute_aligned.config import claims as claim_sheets
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.reading import read_run
@@ -19,6 +19,7 @@ from compute_aligned.config.study import read_study
 from compute_aligned.describe import screen
 from compute_aligned.files.errors import InputError
 from compute_aligned.paper import captions, forms
+from compute_aligned.paper.form import OUTCOMES
 
 try:
     RUN = read_run(config)
@@ -62,7 +63,7 @@ def trained_by(kind):
     An empty constraint would let everything through; nothing matches (?!).
     """
     branches = [
-        f"{family}(?=/{branch}/)"
+        f"{family}(__[a-z0-9_]+)?(?=/{branch}/)"  # cells of a map are named after their family
         for (family, branch), row in STUDY.rows.items()
         if row.fine_tuned == (kind == "sft")
     ]
@@ -177,7 +178,7 @@ def row(wildcards):
 def outcomes(wildcards):
     """The scored outcomes of every seed, for an item that is made from metrics of problems."""
     item = row(wildcards)
-    ending = forms.OUTCOMES.get(forms.form_of(item).given)
+    ending = OUTCOMES.get(forms.form_of(item).given)
     return of_every_seed(wildcards, [item.family], ending) if ending else []
 
 
@@ -206,11 +207,19 @@ def steps(wildcards):
     )
 
 
+def cells(wildcards):
+    """The records of the cells of a map, for an item that is made from them."""
+    runs = read_study(wildcards.scale).cells_of(row(wildcards))
+    return [f"results/{wildcards.scale}/cells/{run}.parquet" for run in runs]
+
+
 def item_files(wildcards, input):
     """Options that name an item's files; those of a branch by the branch's folder."""
-    return [f"--scores {path}" for path in input.scores] + [
-        f"--steps {Path(path).parts[-3]}={path}" for path in input.steps
-    ]
+    return (
+        [f"--scores {path}" for path in input.scores]
+        + [f"--steps {Path(path).parts[-3]}={path}" for path in input.steps]
+        + [f"--cells {Path(path).stem}={path}" for path in input.get("cells", [])]
+    )
 
 
 def of_every_seed(wildcards, families, ending):
@@ -223,16 +232,11 @@ def of_every_seed(wildcards, families, ending):
 
 
 def claims(scale):
-    return expand(
-        [
-            "results/{scale}/claims.{table}",
-            "results/{scale}/verdicts.csv",
-            "paper_figures/{scale}/claims.{picture}",
-        ],
-        scale=scale,
-        table=["csv", "md", "html"],
-        picture=["pdf", "png"],
-    )
+    if not claim_sheets.rows_at(read_study(scale)):
+        return []  # a map has no family that claims are about
+    results = ["claims.csv", "claims.md", "claims.html", "verdicts.csv"]
+    figures = [f"paper_figures/{scale}/claims.{kind}" for kind in ("pdf", "png")]
+    return [f"results/{scale}/{name}" for name in results] + figures
 
 
 def claim_files(wildcards, input):
@@ -264,28 +268,15 @@ def run_options(*names):
 
 
 def item_caption(wildcards):
-    item = row(wildcards)
-    if item.analytic:
-        return captions.of_analytic(item)
-    return captions.of_item(
-        read_study(wildcards.scale).item(item.item), seeds(wildcards, item.family)
-    )
+    return captions.of_row(read_study(wildcards.scale), wildcards.item, RUN)
 
 
 def claims_caption(wildcards):
     study = read_study(wildcards.scale)
     families = claim_sheets.families_at(study) + claim_sheets.families_by_sample(study)
-    judged_on = [
-        (study.experiment(family), seeds(wildcards, family))
-        for family in dict.fromkeys(families)
-    ]
+    experiments = [study.experiment(family) for family in dict.fromkeys(families)]
+    judged_on = [(each, each.seeds_in(RUN)) for each in experiments]
     return captions.of_claims(len(claim_sheets.read_claims()), judged_on)
-
-
-def item_subcategory(wildcards):
-    """The family that an item is about."""
-    item = row(wildcards)
-    return "strategies alone" if item.analytic else item.family
 
 
 def item_labels(kind, file):

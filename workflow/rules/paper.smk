@@ -5,12 +5,42 @@ needs:  results/{scale}/scores/{family}/seed{seed}.outcomes.parquet of every see
         results/{scale}/scores/{family}/seed{seed}.parquet too, where single samples matter
         or results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet of every branch,
         or both
+        or all three of every cell of a map, which the rule cell puts together
         config/paper_reported.csv, the paper's own numbers
-makes:  results/{scale}/tables/{item}.{csv,md,tex,html}
+makes:  results/{scale}/cells/{family}.parquet, where the scale is a map
+        results/{scale}/tables/{item}.{csv,md,tex,html}
         paper_figures/{scale}/{item}.{pdf,png}
 
 Each takes seconds, so on a cluster these run where Snakemake does.
 """
+
+
+rule cell:
+    input:
+        outcomes=lambda w: of_every_seed(w, [w.family], "outcomes.parquet"),
+        scores=lambda w: of_every_seed(w, [w.family], "parquet"),
+        steps=lambda w: expand(
+            "results/{scale}/branches/{family}/{branch}/seed{seed}/steps.parquet",
+            scale=w.scale,
+            family=w.family,
+            branch=list(experiment(w).branches),
+            seed=seeds(w, w.family),
+        ),
+    output:
+        "results/{scale}/cells/{family}.parquet",
+    log:
+        "results/{scale}/logs/cell/{family}.log",
+    benchmark:
+        "results/{scale}/benchmarks/cell/{family}.tsv"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        settings=lambda w: regimes.cell_fingerprint(read_study(w.scale), w.family),
+        files=item_files,
+    shell:
+        "python -m compute_aligned cell --scale {wildcards.scale} --family {wildcards.family}"
+        " --out {output} {params.files} {input.outcomes} &> {log}"
 
 
 rule table:
@@ -18,6 +48,7 @@ rule table:
         outcomes=outcomes,
         scores=scores,
         steps=steps,
+        cells=cells,
         reported=f"{workflow.basedir}/config/paper_reported.csv",
     output:
         csv="results/{scale}/tables/{item}.csv",
@@ -27,7 +58,7 @@ rule table:
             "results/{scale}/tables/{item}.html",
             caption="../report/item.rst",
             category="2. Tables",
-            subcategory=item_subcategory,
+            subcategory=lambda w: captions.subject(row(w)),
             labels=item_labels("Table", "HTML"),
         ),
     log:
@@ -52,6 +83,7 @@ rule figure:
         outcomes=outcomes,
         scores=scores,
         steps=steps,
+        cells=cells,
         reported=f"{workflow.basedir}/config/paper_reported.csv",
     output:
         pdf="paper_figures/{scale}/{item}.pdf",
@@ -59,7 +91,7 @@ rule figure:
             "paper_figures/{scale}/{item}.png",
             caption="../report/item.rst",
             category="3. Figures",
-            subcategory=item_subcategory,
+            subcategory=lambda w: captions.subject(row(w)),
             labels=item_labels("Figure", "PNG"),
         ),
     log:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from compute_aligned.config import claims
-from compute_aligned.config.sheets import ContrastRow
+from compute_aligned.config.claim_rows import ContrastRow
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.confidence import (

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compute_aligned.config.sheets import ClaimRow, ContrastRow
+from compute_aligned.config.claim_rows import ClaimRow, ContrastRow
 from compute_aligned.method.metrics import AggregationGain, metric_of
 
 NORMAL_95 = 1.959964  # half of a normal 95% interval, in standard errors

@@ -11,8 +11,9 @@ import pandas as pd
 
 from compute_aligned.claims.evidence import AtTemperatures, Ratios
 from compute_aligned.claims.paper_effects import PaperEffect, paper_effect
+from compute_aligned.config.claim_rows import ClaimRow, ContrastRow
 from compute_aligned.config.claims import Claim, items_of_states
-from compute_aligned.config.sheets import DASH, ClaimRow, ContrastRow
+from compute_aligned.config.sheets import DASH
 from compute_aligned.config.study import Study
 from compute_aligned.method.confidence import Confidence
 from compute_aligned.method.intervals import seeds_to_decide

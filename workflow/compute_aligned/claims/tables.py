@@ -11,8 +11,8 @@ from compute_aligned.claims import words as say
 from compute_aligned.claims.evidence import Ratios
 from compute_aligned.claims.review import Compared, Reviewed
 from compute_aligned.claims.verdict_tables import deviations_grid, verdicts_grid
+from compute_aligned.config.claim_rows import ContrastRow
 from compute_aligned.config.deviations import Deviation
-from compute_aligned.config.sheets import ContrastRow
 from compute_aligned.paper.captions import count
 from compute_aligned.paper.sheets import (
     MISSING,

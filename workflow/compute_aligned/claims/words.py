@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from compute_aligned.claims.evidence import Ratios
 from compute_aligned.claims.review import Compared, Reviewed
-from compute_aligned.config.sheets import ContrastRow
+from compute_aligned.config.claim_rows import ContrastRow
 from compute_aligned.method.intervals import MOST_SEEDS
 from compute_aligned.method.verdicts import Verdict
 from compute_aligned.paper.captions import count

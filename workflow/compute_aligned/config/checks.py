@@ -8,14 +8,15 @@ import json
 
 from pydantic import BaseModel
 
-from compute_aligned.config.claims import contrast_sheet, rows_at
+from compute_aligned.config.cells import Map
+from compute_aligned.config.claim_rows import ClaimRow, ContrastRow
+from compute_aligned.config.claims import contrast_sheet, rows_at, scored_budgets
 from compute_aligned.config.reading import ROOT, scale_file, sheet_file
 from compute_aligned.config.scales import Family, Run, Scale
-from compute_aligned.config.settings import budgets_up_to
-from compute_aligned.config.sheets import BranchRow, ClaimRow, ContrastRow, PaperItem
+from compute_aligned.config.sheets import BranchRow, PaperItem
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
-from compute_aligned.method.metrics import METRICS, metric_of
+from compute_aligned.method.metrics import METRICS
 
 
 def check_claims(study: Study) -> None:
@@ -37,7 +38,7 @@ def check_claims(study: Study) -> None:
                 f"scale {study.scale}",
                 f"choose from {', '.join(computed)}, or add it to the family's metrics",
             )
-        scored = _scored(row.metric, family, row.of_temperatures)
+        scored = scored_budgets(row.metric, family, row.of_temperatures)
         if row.metrics and row.budget not in scored:
             raise InputError(
                 where,
@@ -47,13 +48,6 @@ def check_claims(study: Study) -> None:
             )
 
 
-def _scored(metric: str, family: Family, swept: bool = False) -> list[int]:
-    """The budgets at which a family computes a metric, as usual or at other temperatures."""
-    least = 1 if metric == "rho" else metric_of(metric).least
-    sampling = family.swept[0] if swept else family.sampling
-    return [k for k in budgets_up_to(sampling.num_samples) if k >= least]
-
-
 # --- the run ---------------------------------------------------------------------------------
 
 SCHEMA_FOLDER = ROOT / "workflow" / "schemas"
@@ -61,6 +55,7 @@ SCHEMA_FOLDER = ROOT / "workflow" / "schemas"
 SCHEMAS: dict[str, type[BaseModel]] = {
     "config": Run,
     "scale": Scale,
+    "map": Map,
     "branches": BranchRow,
     "paper_items": PaperItem,
     "claims": ClaimRow,
@@ -76,9 +71,9 @@ def check(study: Study) -> None:
 
     """
     for item in study.items.values():
-        if item.measured and item.item in study.shown(item.output):
+        for family in study.families_of(item) if item.measured else []:
             where = f"{sheet_file('paper_items', study.folder)}: {item.item}"
-            _check_item(where, item, study.experiment(item.family).settings, study.scale)
+            _check_item(where, item, family, study)
     if importlib.util.find_spec("torch") is not None:
         # else Snakemake is alone, its jobs in conda environments: each checks its own strategy
         _check_strategies(study)
@@ -88,21 +83,22 @@ def check(study: Study) -> None:
             )
 
 
-def _check_item(where: str, item: PaperItem, family: Family, scale: str) -> None:
+def _check_item(where: str, item: PaperItem, name: str, study: Study) -> None:
+    family = study.experiment(name).settings
     computed = family.swept_metrics if item.of_temperatures else family.metrics
     if item.metric not in computed:
         raise InputError(
             where,
-            f"metric {item.metric} is not computed by family {item.family} at scale {scale}",
+            f"metric {item.metric} is not computed by family {name} at scale {study.scale}",
             f"choose from {', '.join(computed)}, or add it to the family's metrics",
         )
-    scored = _scored(item.metric, family, item.of_temperatures)
+    scored = scored_budgets(item.metric, family, item.of_temperatures)
     within = [k for k in item.budgets if k <= max(scored)]  # smaller scales show fewer of them
     if not within or not set(within) <= set(scored):
         raise InputError(
             where,
             f"not all of the budgets {', '.join(map(str, within or item.budgets))} are computed by "
-            f"family {item.family} at scale {scale}",
+            f"family {name} at scale {study.scale}",
             f"choose from {', '.join(map(str, scored))}, or change the family's num_samples",
         )
 

@@ -8,13 +8,17 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
+from compute_aligned.config.claim_rows import ClaimRow, ContrastRow
 from compute_aligned.config.deviations import from_paper
 from compute_aligned.config.fingerprints import fingerprint
 from compute_aligned.config.reading import CONFIG, REPORTED, read_branches, sheet_file
-from compute_aligned.config.sheets import WARMUP, ClaimRow, ContrastRow
+from compute_aligned.config.scales import Family
+from compute_aligned.config.settings import budgets_up_to
+from compute_aligned.config.sheets import WARMUP
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near, read_sheet
+from compute_aligned.method.metrics import metric_of
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,16 @@ def items_of_states(study: Study, claim: Claim) -> list[str]:
         for name, row in study.items.items()
         if row.form == "two_states" and row.family in families & set(study.experiments)
     ]
+
+
+def scored_budgets(metric: str, family: Family, swept: bool = False) -> list[int]:
+    """The budgets at which a family computes a metric, one of its own or ``rho``.
+
+    With ``swept``: at other temperatures.
+    """
+    least = 1 if metric == "rho" else metric_of(metric).least
+    sampling = family.swept[0] if swept else family.sampling
+    return [k for k in budgets_up_to(sampling.num_samples) if k >= least]
 
 
 def claims_fingerprint(study: Study) -> str:

@@ -8,10 +8,11 @@ import json
 
 from pydantic import BaseModel
 
+from compute_aligned.config.experiments import Experiment
 from compute_aligned.config.scales import Run
 from compute_aligned.config.settings import Rl, Sft
 from compute_aligned.config.sheets import WARMUP
-from compute_aligned.config.study import Experiment, Study
+from compute_aligned.config.study import Study
 
 # what `rl` means besides its keys: hashed, so that what was trained otherwise is trained again
 RL_MEANS = {"surrogate": "policy_gradient"}
@@ -71,9 +72,10 @@ def item_fingerprint(study: Study, item: str) -> str:
     row = study.row(item)
     if row.analytic:
         return fingerprint(row, *study.strategies)
-    experiment = study.experiment(row.family)
-    usual = [str(experiment.settings.sampling.temperature)] if row.of_temperatures else []
-    return fingerprint(row, experiment.baseline, *experiment.labels.values(), *usual)
+    made_from = [study.experiment(family) for family in study.families_of(row)]
+    labels = [label for each in made_from for label in (each.baseline, *each.labels.values())]
+    usual = [str(each.settings.sampling.temperature) for each in made_from if row.of_temperatures]
+    return fingerprint(row, *labels, *usual, *(study.cells[run].text for run in study.cells))
 
 
 def description_fingerprint(run: Run, study: Study) -> str:

@@ -27,6 +27,10 @@ Steps = Annotated[
     list[str] | None,
     typer.Option(help="BRANCH=FILE, once a branch and seed, for items about the training."),
 ]
+Cells = Annotated[
+    list[str] | None,
+    typer.Option(help="FAMILY=FILE, once a cell that was run, for items about cells of a map."),
+]
 Reported = Annotated[Path, typer.Option(help="The paper's own numbers.")]
 Device = Annotated[
     settings.Device | None, typer.Option(help="Where to compute; default: the scale's device.")

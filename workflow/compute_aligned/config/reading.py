@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from compute_aligned.config.cells import Cell, Map, expanded
 from compute_aligned.config.scales import Run, Scale
-from compute_aligned.config.sheets import WARMUP, BranchRow, PaperItem, check_starts
+from compute_aligned.config.sheets import FROM_WARMUP, WARMUP, BranchRow, PaperItem, check_starts
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near, read_sheet, read_yaml, validated
 
@@ -38,15 +39,35 @@ def _whole_numbers(value: Any) -> Any:
 
 @functools.cache
 def read_scale(name: str, folder: Path = CONFIG) -> Scale:
-    """Read and check ``config/scales/{name}.yaml``.
+    """Read and check ``config/scales/{name}.yaml``; of a map, every cell is a family.
 
     Raises:
         InputError: The file is missing, is no YAML, or holds a key or value that is not allowed.
 
     """
+    return validated(Scale, _resolved(name, folder)[0], scale_file(name, folder))
+
+
+def read_cells(name: str, folder: Path = CONFIG) -> dict[str, Cell]:
+    """The cells of a scale that is a map, by the families that they are; else none."""
+    return _resolved(name, folder)[1]
+
+
+@functools.cache
+def _resolved(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Cell]]:
+    """What a scale's file says, a map written out, and the cells of a map."""
     paths = {path.stem: path for path in sorted((folder / "scales").glob("*.yaml"))}
     path = chosen(paths, name, scale_file(name, folder), f"there is no scale {name!r}")
-    return validated(Scale, read_yaml(path), path)
+    content = read_yaml(path)
+    if "like" not in content:
+        return content, {}
+    described = validated(Map, content, path)
+    like = described.like
+    base = read_yaml(chosen(paths, like, f"{path}: like", f"there is no scale {like!r}"))
+    if "like" in base:
+        raise InputError(f"{path}: like", f"scale {like} is a map itself", "name another scale")
+    read_scale(like, folder)  # is right
+    return expanded(described, base, path)
 
 
 @functools.cache
@@ -82,6 +103,29 @@ def read_branches(folder: Path = CONFIG) -> dict[tuple[str, str], BranchRow]:
     return rows
 
 
+def read_rows(scale: str, folder: Path = CONFIG) -> dict[tuple[str, str], BranchRow]:
+    """As :func:`read_branches`, and after them the rows of the cells of a map.
+
+    Raises:
+        InputError: As there; or a cell lacks a branch that it cannot do without.
+
+    """
+    rows = dict(read_branches(folder))
+    for run, cell in read_cells(scale, folder).items():
+        where = f"{scale_file(scale, folder)}: families.{cell.like}.branches"
+        known = {branch: row for (family, branch), row in rows.items() if family == cell.like}
+        for branch in cell.branches:
+            chosen(known, branch, where, f"family {cell.like!r} has no branch {branch!r}")
+        mine = {branch: row for branch, row in known.items() if branch in cell.branches}
+        baseline = next(branch for branch, row in known.items() if row.role == "baseline")
+        for needed in (baseline, *(row.start for row in mine.values() if row.start != FROM_WARMUP)):
+            if needed not in mine:
+                what = "gains are over it" if needed == baseline else "another starts from it"
+                raise InputError(where, f"{needed} is missing: {what}", f"add {needed} to the list")
+        rows |= {(run, b): row.model_copy(update={"family": run}) for b, row in mine.items()}
+    return rows
+
+
 @functools.cache
 def read_items(folder: Path = CONFIG) -> dict[str, PaperItem]:
     """All rows of ``config/paper_items.tsv``, keyed by item.
@@ -97,9 +141,9 @@ def read_items(folder: Path = CONFIG) -> dict[str, PaperItem]:
         where = f"{path}:{line}"
         if item.item in items:
             raise InputError(where, f"item {item.item!r} is there twice", "rename one")
-        known = {b: row for (f, b), row in branches.items() if f == item.family}
+        known = {b: row for (f, b), row in branches.items() if f == item.like}
         for branch in item.branches:
-            chosen(known, branch, where, f"family {item.family!r} has no branch {branch!r}")
+            chosen(known, branch, where, f"family {item.like!r} has no branch {branch!r}")
         items[item.item] = item
     return items
 

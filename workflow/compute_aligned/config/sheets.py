@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PositiveInt, WithJsonSchema, model_validator
 
 from compute_aligned.config.fields import (
-    ContrastMetric,
     DashIsNone,
     Distinct,
     ItemMetric,
@@ -19,7 +18,6 @@ from compute_aligned.config.fields import (
 )
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near
-from compute_aligned.method.metrics import metric_of
 
 
 def _assignments(cell: Any) -> Any:
@@ -40,6 +38,8 @@ def _assignments(cell: Any) -> Any:
 
 WARMUP = "warmup"  # the id under which the warm-up model is sampled, scored and shown
 DASH = "-"  # what a cell says that has nothing to say
+ALL_CELLS = "*"  # the family of an item that is made from all cells of a map
+OF_CELLS = "/*"  # what follows the name of a family in an item that is made from cells like it
 NameOrDash = Annotated[str, Field(pattern=r"^(-|[a-z][a-z0-9_]*)$")]
 
 
@@ -92,12 +92,13 @@ class PaperItem(Settings):
     strategies and no training, has ``-`` for its family, branches, metric and budgets. Metric and
     budgets are ``-`` for a form that does not show one metric. ``reported`` names the families of
     ``config/paper_reported.csv`` that the paper's values of the metric come from.
+    The family ``name/*`` stands for all cells of a map that are like the family, ``*`` for all.
     """
 
     item: Name
     output: Literal["table", "figure"]
     form: Name
-    family: NameOrDash
+    family: Annotated[str, Field(pattern=r"^(-|\*|[a-z][a-z0-9_]*(/\*)?)$")]
     branches: Names
     metric: ItemMetric
     budgets: Annotated[
@@ -122,6 +123,16 @@ class PaperItem(Settings):
         return self.form == "temperatures"
 
     @property
+    def of_cells(self) -> bool:
+        """Whether it is made from the cells of a map."""
+        return self.family.endswith(ALL_CELLS)
+
+    @property
+    def like(self) -> str:
+        """The family itself, or the one that the cells are like; ``*`` for cells of any."""
+        return self.family.removesuffix(OF_CELLS)
+
+    @property
     def measured(self) -> bool:
         """Whether it shows one metric, at some budgets."""
         return self.metric != DASH
@@ -129,11 +140,12 @@ class PaperItem(Settings):
     @model_validator(mode="after")
     def _measures_something_unless_analytic(self) -> "PaperItem":
         cells = {"branches": self.branches, "metric": self.measured, "budgets": self.budgets}
+        of_none = self.family in (DASH, ALL_CELLS)
         for column, content in cells.items():
-            if content and self.analytic:
-                raise ValueError(f"the family is -, so {column} has to be - too")
-        if not self.branches and not self.analytic:
-            raise ValueError("branches is -, which goes with the family - only")
+            if content and of_none:
+                raise ValueError(f"the family is {self.family}, so {column} has to be - too")
+        if not self.branches and not of_none:
+            raise ValueError("branches is -, which goes with the families - and * only")
         if self.measured != bool(self.budgets):
             raise ValueError("metric and budgets go together: both are -, or neither")
         if self.reported and not self.measured:
@@ -182,119 +194,3 @@ def _circle(branch: str, rows: Mapping[str, BranchRow]) -> list[str]:
             return [*path[path.index(start) :], start]
         path.append(start)
     return []
-
-
-# --- claims ----------------------------------------------------------------------------------
-
-ClaimId = Annotated[str, Field(pattern=r"^C[1-9][0-9]*[a-z]?$")]
-
-
-class ClaimRow(Settings):
-    """A row of ``config/claims.tsv``: something that the paper claims (PAPER sections 1, 5).
-
-    ``reported`` names the families of ``config/paper_reported.csv`` that hold the paper's own
-    numbers, ``paper_problems`` says how many problems those are means over; ``-`` where the paper
-    has none, or does not say. ``needs`` says what a family must have for the claim to be tested.
-    """
-
-    claim: ClaimId
-    reported: Names
-    paper_problems: Annotated[str, Field(pattern=r"^(-|[1-9][0-9]*)$")]
-    needs: Literal["-", "worked_solutions"]
-    statement: Text
-
-    @property
-    def num_paper_problems(self) -> int | None:
-        """How many problems the paper's numbers are means over, where that is known."""
-        return None if self.paper_problems == DASH else int(self.paper_problems)
-
-
-class ContrastRow(Settings):
-    """A row of ``config/claim_contrasts.tsv``: one of the contrasts that a claim consists of.
-
-    The effect is the metric of ``branch`` minus that of ``against``, which is another branch, the
-    ``warmup``, or a fixed level in the metric's unit.
-    A ``control`` is the contrast that could overturn the claim: if it fails, ``rival`` may be what
-    explains the claim. With the role ``temperature`` it is one of both models, each sampled at its
-    own best temperature. A row with the role ``algebra`` measures what holds by algebra, and is
-    compared with nothing.
-    """
-
-    claim: ClaimId
-    role: Literal["contrast", "control", "temperature", "algebra"]
-    family: Name
-    branch: Name
-    against: Annotated[str, Field(pattern=r"^(-|[a-z][a-z0-9_]*|[0-9]+(\.[0-9]+)?)$")]
-    metric: ContrastMetric
-    budget: PositiveInt
-    direction: Literal["above", "below", "equal", "-"]
-    rival: Text
-
-    @property
-    def is_control(self) -> bool:
-        """Whether it could overturn the claim."""
-        return self.role in ("control", "temperature")
-
-    @property
-    def of_temperatures(self) -> bool:
-        """Whether it is about samples at other temperatures, which not every family has."""
-        return self.role == "temperature"
-
-    @property
-    def level(self) -> float | None:
-        """The fixed level that the branch is compared with, if it is one."""
-        return float(self.against) if self.against[0].isdigit() else None
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models that it needs, the warm-up among them where it is one."""
-        alone = self.level is not None or self.against == DASH
-        return (self.branch,) if alone else (self.branch, self.against)
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The metrics of problems that it is made from; ``rho`` is made from the samples."""
-        if self.metric == "rho":
-            return ()
-        return (self.metric,)
-
-    @property
-    def is_share(self) -> bool:
-        """Whether its effect is a share, in percentage points, and no reward."""
-        return all(metric_of(name).is_share for name in self.metrics)
-
-    @property
-    def band(self) -> float:
-        """What counts as equal to 0, in the unit of the effect."""
-        return metric_of(self.metrics[0]).equal_within
-
-    @property
-    def claimed(self) -> Literal["above", "below", "equal"]:
-        """The direction of a row that has one.
-
-        Raises:
-            ValueError: It is one that holds by algebra.
-
-        """
-        if self.direction == "-":
-            raise ValueError(f"{self.claim} compares nothing")
-        return self.direction
-
-    @model_validator(mode="after")
-    def _roles_have_what_they_need(self) -> "ContrastRow":
-        compared = self.role != "algebra"
-        if compared != (self.metric != "rho"):
-            raise ValueError("the metric rho and the role algebra go together")
-        for column, cell in {"against": self.against, "direction": self.direction}.items():
-            if compared != (cell != DASH):
-                wanted = "has to say what is compared" if compared else "has to be -"
-                raise ValueError(f"{column} {wanted} where the role is {self.role}")
-        if self.of_temperatures and self.level is not None:
-            raise ValueError("a fixed level has no temperature: compare with a model")
-        if self.is_control != (self.rival != DASH):
-            raise ValueError("a control names its rival explanation, other rows have - there")
-        if self.branch == self.against:
-            raise ValueError(f"{self.branch} is compared with itself")
-        if self.direction == "equal" and not self.is_share:
-            raise ValueError("equal is within two percentage points, and rewards are none")
-        return self

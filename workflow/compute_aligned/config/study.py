@@ -6,128 +6,28 @@ on, so that nothing further down reads the configuration.
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from compute_aligned.config.cells import Cell
+from compute_aligned.config.experiments import WARMUP_LABEL, Branch, Experiment
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.reading import (
     CONFIG,
     chosen,
-    read_branches,
+    read_cells,
     read_items,
+    read_rows,
     read_scale,
     scale_file,
     sheet_file,
 )
-from compute_aligned.config.scales import Family, Run, Scale
-from compute_aligned.config.settings import Rl, Sft, Temperatures
-from compute_aligned.config.sheets import FROM_WARMUP, WARMUP, BranchRow, PaperItem
+from compute_aligned.config.scales import Family, Scale
+from compute_aligned.config.settings import Rl, Sft
+from compute_aligned.config.sheets import ALL_CELLS, WARMUP, BranchRow, PaperItem
 from compute_aligned.config.sources import Source
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.parsing import near, validated
-
-WARMUP_LABEL = "Warm-up"
-
-
-@dataclass(frozen=True)
-class Branch:
-    """A branch: its row, and its family's ``sft`` or ``rl`` with the row's overrides laid over."""
-
-    row: BranchRow
-    training: Sft | Rl
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A family at a scale: its settings, and the branches that are trained from its warm-up.
-
-    Attributes:
-        scale: The scale's name.
-        family: The family's name.
-        settings: What the scale's file says of the family.
-        dtype: What models compute in.
-        branches: By their ids, in the order of ``config/branches.tsv``.
-
-    """
-
-    scale: str
-    family: str
-    settings: Family
-    dtype: str
-    branches: Mapping[str, Branch]
-
-    @property
-    def models(self) -> list[str]:
-        """The ids of all models that are sampled: the warm-up, then the branches."""
-        return [WARMUP, *self.branches]
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Model id to what a reader sees."""
-        return {WARMUP: WARMUP_LABEL} | {b: each.row.label for b, each in self.branches.items()}
-
-    @property
-    def baseline(self) -> str:
-        """The branch that every gain is taken over."""
-        return next(b for b, each in self.branches.items() if each.row.role == "baseline")
-
-    @property
-    def baseline_label(self) -> str:
-        """What a reader sees of it."""
-        return self.labels[self.baseline]
-
-    @property
-    def is_pool(self) -> bool:
-        """Whether rewards are measured on one prompt, so that its samples are all there is."""
-        return self.settings.problems.test == 1 and self.settings.gives == "rewards"
-
-    @property
-    def sweep(self) -> Temperatures:
-        """The temperatures that its models are sampled at besides their own.
-
-        Raises:
-            InputError: It has none.
-
-        """
-        sweep = self.settings.temperatures
-        if sweep is None:
-            raise InputError(
-                f"family {self.family}",
-                f"it is sampled at one temperature only at scale {self.scale}",
-                f"add the block temperatures to it in config/scales/{self.scale}.yaml",
-            )
-        return sweep
-
-    def branch(self, name: str) -> Branch:
-        """One of the branches.
-
-        Raises:
-            InputError: There is no such branch.
-
-        """
-        problem = f"family {self.family!r} has no branch {name!r}"
-        return chosen(self.branches, name, "config/branches.tsv", problem)
-
-    def start_of(self, name: str) -> str:
-        """The id of the model that a branch is trained from: the warm-up's, or another branch's."""
-        start = self.branch(name).row.start
-        return WARMUP if start == FROM_WARMUP else start
-
-    @property
-    def in_order(self) -> list[str]:
-        """The branches, each after the one that it starts from."""
-        ordered: list[str] = []
-        while len(ordered) < len(self.branches):
-            ordered += [
-                name
-                for name in self.branches
-                if name not in ordered and self.start_of(name) in (WARMUP, *ordered)
-            ]
-        return ordered
-
-    def seeds_in(self, run: Run) -> tuple[int, ...]:
-        """The run's own seeds if it was given any, else those of the family."""
-        return run.seeds or self.settings.seeds
 
 
 @dataclass(frozen=True)
@@ -151,9 +51,11 @@ class Study:
         scale: Its name.
         settings: What its file says.
         experiments: By family, in the file's order.
-        rows: Of all branches of the sheet, those of families that the scale lacks too.
+        rows: Of all branches of the sheet, those of families that the scale lacks too, and of the
+            cells of a map.
         items: All rows of ``config/paper_items.tsv`` by their names.
         folder: The configuration that all of it is from.
+        cells: Of a scale that is a map, what each family is; else none.
 
     """
 
@@ -163,11 +65,17 @@ class Study:
     rows: Mapping[tuple[str, str], BranchRow]
     items: Mapping[str, PaperItem]
     folder: Path = CONFIG
+    cells: Mapping[str, Cell] = field(default_factory=dict)
 
     def experiment(self, family: str) -> Experiment:
         """The experiment of a family; it is an error if the scale has none."""
         problem = f"there is no family {family!r} at this scale"
         return chosen(self.experiments, family, scale_file(self.scale, self.folder), problem)
+
+    def cell(self, run: str) -> Cell:
+        """The cell of a map that a family is; it is an error if it is none."""
+        problem = f"there is no cell {run!r} of a map at this scale"
+        return chosen(self.cells, run, scale_file(self.scale, self.folder), problem)
 
     def source(self, name: str) -> Source:
         """One of the sources of raw problems; it is an error if there is none of that name."""
@@ -192,28 +100,49 @@ class Study:
         return Item(row, self.experiment(row.family))
 
     def shown(self, output: str) -> list[str]:
-        """The tables, or the figures, that are analytic or that an experiment has samples for."""
-        of_output = {name: row for name, row in self.items.items() if row.output == output}
-        return [name for name, row in of_output.items() if row.analytic or self._shows(row)]
+        """The tables, or the figures, that are analytic or that experiments are made for.
 
-    def _shows(self, row: PaperItem) -> bool:
-        """Whether there is what an item of an experiment is made from."""
-        experiment = self.experiments.get(row.family)
-        if experiment is None:
-            return False
-        return not row.of_temperatures or experiment.settings.temperatures is not None
+        A map has those of its cells.
+        """
+        return [
+            name
+            for name, row in self.items.items()
+            if row.output == output and (self.families_of(row) or (row.analytic and not self.cells))
+        ]
+
+    def families_of(self, row: PaperItem) -> list[str]:
+        """The experiments of this scale that an item is made from: one, some cells, or none."""
+        if row.of_temperatures:
+            return [family for family in self._swept if family == row.family]
+        if not row.of_cells:
+            return [family for family in self.experiments if family == row.family]
+        return [run for run, cell in self.cells.items() if row.like in (cell.like, ALL_CELLS)]
+
+    def cells_of(self, row: PaperItem) -> list[str]:
+        """The cells of a map that an item is made from; it is an error if it asks for some."""
+        if not row.of_cells:
+            return []
+        where = f"{scale_file(self.scale, self.folder)}: {row.item}"
+        if not (runs := self.families_of(row)):
+            problem = f"the scale has no cell of a map that is like {row.like}"
+            raise InputError(where, problem, "name a scale that is a map, such as regimes")
+        return runs
 
     @property
     def families_shown(self) -> list[str]:
         """The families that some table or figure shows; others are not run."""
-        shown = {row.family for row in self.items.values()}
+        shown = {family for row in self.items.values() for family in self.families_of(row)}
         return [family for family in self.experiments if family in shown]
 
     @property
     def families_swept(self) -> list[str]:
         """Those of them that are sampled at other temperatures too."""
-        at = self.experiments
-        return [name for name in self.families_shown if at[name].settings.temperatures is not None]
+        return [family for family in self.families_shown if family in self._swept]
+
+    @property
+    def _swept(self) -> list[str]:
+        experiments = self.experiments.items()
+        return [name for name, each in experiments if each.settings.temperatures is not None]
 
     @property
     def strategies(self) -> list[str]:
@@ -239,14 +168,15 @@ def read_study(scale: str, folder: Path = CONFIG) -> Study:
             trained as its row says.
 
     """
-    settings, rows = read_scale(scale, folder), read_branches(folder)
+    settings, rows = read_scale(scale, folder), read_rows(scale, folder)
     experiments = {
         name: Experiment(
             scale, name, family, settings.dtype, _branches(scale, name, family, rows, folder)
         )
         for name, family in settings.families.items()
     }
-    return Study(scale, settings, experiments, rows, read_items(folder), folder)
+    items, cells = read_items(folder), read_cells(scale, folder)
+    return Study(scale, settings, experiments, rows, items, folder, cells)
 
 
 def _branches(

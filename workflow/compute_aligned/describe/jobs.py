@@ -6,11 +6,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from compute_aligned.config.claims import rows_at
+from compute_aligned.config.experiments import Experiment
 from compute_aligned.config.models import PretrainedModel
-from compute_aligned.config.study import Experiment, Study
+from compute_aligned.config.study import Study
 from compute_aligned.describe.work import Work
 
-SHARED = "-"  # the family of jobs that belong to none, or to several: sources, analytic items
+SHARED = "-"  # the family of jobs that belong to none, or to several: sources, analytic items, maps
 STAGES = {  # of the run, by the rule of a job
     "fetch": "prepare",
     "fetch_model": "prepare",
@@ -23,6 +25,7 @@ STAGES = {  # of the run, by the rule of a job
     "sample_temperatures": "samples",
     "score": "report",
     "score_temperatures": "report",
+    "cell": "report",
     "table": "report",
     "figure": "report",
     "claims": "report",
@@ -41,6 +44,7 @@ ARTEFACTS = {  # what a job publishes last, by its rule: its provenance lies bes
     "sample_temperatures": "results/{scale}/samples/{name}.temperatures.parquet",
     "score": "results/{scale}/scores/{name}.outcomes.parquet",
     "score_temperatures": "results/{scale}/scores/{name}.temperatures.parquet",
+    "cell": "results/{scale}/cells/{name}.parquet",
     "table": "results/{scale}/tables/{name}.csv",
     "figure": "paper_figures/{scale}/{name}.pdf",
     "claims": "paper_figures/{scale}/claims.pdf",
@@ -110,7 +114,8 @@ def jobs_of(study: Study, families: Sequence[str], seeds: Sequence[int]) -> list
     jobs = [job for each in shown for job in _of_experiment(study, each, seeds)]
     if set(families) == set(study.experiments):
         jobs += _items(study, SHARED)
-        jobs += [Job(rule, SHARED, "all") for rule in ("claims", "describe", "timings")]
+        judged = ["claims"] if rows_at(study) else []
+        jobs += [Job(rule, SHARED, "all") for rule in (*judged, "describe", "timings")]
     sources = dict.fromkeys(each.settings.problems.source for each in shown)
     models = dict.fromkeys(
         each.settings.model.checkpoint
@@ -141,14 +146,16 @@ def _of_experiment(study: Study, experiment: Experiment, seeds: Sequence[int]) -
         if experiment.settings.temperatures is not None:
             yield Job("sample_temperatures", name, place)
             yield Job("score_temperatures", name, place)
+    if name in study.cells:
+        yield Job("cell", name, name)
     yield from _items(study, name)
 
 
 def _items(study: Study, family: str) -> list[Job]:
-    """The tables and figures of a family, or the analytic ones."""
+    """The tables and figures of a family; or those that are analytic, or made from cells."""
     return [
         Job(kind, family, item)
         for kind in ("table", "figure")
         for item in study.shown(kind)
-        if study.row(item).family == family
+        if (SHARED if study.row(item).of_cells else study.row(item).family) == family
     ]

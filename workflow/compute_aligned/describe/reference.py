@@ -36,13 +36,15 @@ def publish(study: Study, root: Path) -> list[Path]:
         The files written, relative to ``root``.
 
     Raises:
-        InputError: The table that the README quotes is missing, or the README has no place for it.
+        InputError: The table that the README quotes, or the first of another scale, is missing; or
+            the README has no place for it.
 
     """
     run, target = (root / "results" / part / study.scale for part in (".", "reference"))
-    if not (run / "tables" / f"{QUOTED}.csv").exists():
+    first = QUOTED if study.scale == QUOTED_SCALE else study.shown("table")[0]
+    if not (run / "tables" / f"{first}.csv").exists():
         raise InputError(
-            run / "tables" / f"{QUOTED}.csv",
+            run / "tables" / f"{first}.csv",
             f"the run at scale {study.scale} has not made it yet",
             f"snakemake --cores all --config scale={study.scale}",
         )

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from compute_aligned.config.experiments import Experiment
 from compute_aligned.config.scales import Run
-from compute_aligned.config.study import Experiment, Study
+from compute_aligned.config.study import Study
 from compute_aligned.describe.jobs import STAGES, Job
 from compute_aligned.paper import pages
 from compute_aligned.paper.pages import Html

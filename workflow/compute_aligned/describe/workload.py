@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compute_aligned.config.experiments import Experiment
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.scales import Family
 from compute_aligned.config.settings import Duration, Engine, Sft
-from compute_aligned.config.study import Experiment, Study
+from compute_aligned.config.study import Study
 from compute_aligned.describe.jobs import Job, jobs_of
 from compute_aligned.describe.lengths import (
     SplitSizes,

@@ -158,6 +158,16 @@ _SWEPT = [("split", pa.string()), ("temperature", pa.float64())]
 SWEPT_SAMPLES = pa.schema([*_SWEPT, *SAMPLES])
 SWEPT_OUTCOMES = pa.schema([*_SWEPT, *OUTCOMES])
 
+# what is measured in a cell of a map, a row an effect; without an interval its ends are empty
+CELLS = pa.schema(
+    [
+        *[(name, pa.string()) for name in ("claim", "branch", "against", "metric")],
+        ("k", pa.int32()),
+        *[(n, pa.float64()) for n in ("share_active", "train_p", "gain", "low", "high")],
+        *[(name, pa.int32()) for name in ("seeds", "problems")],
+    ]
+)
+
 
 MEND_ROW = "mend or drop the row"
 

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from compute_aligned.config.experiments import Experiment
 from compute_aligned.config.study import Item
-from compute_aligned.files.records import read_table
+from compute_aligned.files.records import RL_STEPS, STEPS, read_table
 from compute_aligned.paper.captions import count
 from compute_aligned.paper.sheets import Entry, Grid, Rendered, Sheet, rendered, words
 
@@ -41,6 +42,15 @@ def read_steps(files: Sequence[tuple[str, Path]], schemas: Mapping[str, pa.Schem
         ],
         ignore_index=True,
     )
+
+
+def steps_of(experiment: Experiment, files: Sequence[tuple[str, Path]]) -> pd.DataFrame:
+    """As :func:`read_steps`, of branches of an experiment, whichever way each was trained."""
+    schemas = {
+        name: STEPS if branch.row.fine_tuned else RL_STEPS
+        for name, branch in experiment.branches.items()
+    }
+    return read_steps(files, schemas)
 
 
 def phases(steps: pd.DataFrame) -> pd.DataFrame:

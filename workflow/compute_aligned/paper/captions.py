@@ -7,10 +7,23 @@ environment of its own.
 from collections.abc import Sequence
 from typing import Literal
 
-from compute_aligned.config.sheets import PaperItem
-from compute_aligned.config.study import Experiment, Item
+from compute_aligned.config.experiments import Experiment
+from compute_aligned.config.scales import Run
+from compute_aligned.config.sheets import ALL_CELLS, DASH, PaperItem
+from compute_aligned.config.study import Item, Study
 from compute_aligned.method.metrics import metric_of
 from compute_aligned.paper.forms import form_of
+
+
+def of_row(study: Study, name: str, run: Run) -> str:
+    """What an item shows, and what of a run it is made from."""
+    row = study.row(name)
+    if row.analytic:
+        return of_analytic(row)
+    if row.of_cells:
+        return of_cells(row, study)
+    item = study.item(name)
+    return of_item(item, item.experiment.seeds_in(run))
 
 
 def of_analytic(row: PaperItem) -> str:
@@ -38,6 +51,22 @@ def of_item(item: Item, seeds: Sequence[int]) -> str:
     if form.given in ("steps", "scores_and_steps"):
         made_from.append(_training_of(item, seeds))
     return f"{text} Models: {models}. {' '.join(made_from)}"
+
+
+def of_cells(row: PaperItem, study: Study) -> str:
+    """What an item shows that is made from cells of a map, and which they are."""
+    runs = study.cells_of(row)
+    metric = metric_of(row.metric).title if row.measured else row.metric
+    named = "; ".join(f"{study.cells[run].like}: {study.cells[run].text}" for run in runs)
+    return (
+        f"{form_of(row).shows.format(metric=metric)} The map {study.scale} has "
+        f"{count(len(runs), 'cell')} here ({named})."
+    )
+
+
+def subject(row: PaperItem) -> str:
+    """What an item is about: its family, in the report's list of items."""
+    return {DASH: "strategies alone", ALL_CELLS: "all cells of the map"}.get(row.family, row.family)
 
 
 def of_claims(num_claims: int, judged_on: Sequence[tuple[Experiment, Sequence[int]]]) -> str:

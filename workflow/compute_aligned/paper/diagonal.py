@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from compute_aligned.config.study import Experiment
+from compute_aligned.config.experiments import Experiment
 from compute_aligned.files.progress import track
 from compute_aligned.files.records import SCORES, read_table
 from compute_aligned.method.confidence import FloatArray, Interval

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from compute_aligned.config.experiments import WARMUP_LABEL
 from compute_aligned.config.sheets import WARMUP
-from compute_aligned.config.study import WARMUP_LABEL, Item
+from compute_aligned.config.study import Item
 from compute_aligned.files.writing import replacing
 from compute_aligned.method.metrics import metric_of
 from compute_aligned.paper import style

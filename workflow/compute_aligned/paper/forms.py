@@ -5,59 +5,18 @@ Importing this module imports neither pandas nor matplotlib: Snakemake asks it b
 an environment of its own.
 """
 
-import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
-
 from compute_aligned.config.reading import chosen, sheet_file
-from compute_aligned.config.sheets import PaperItem
+from compute_aligned.config.sheets import ALL_CELLS, PaperItem
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
-from compute_aligned.method.metrics import Needs
-
-Given = Literal[
-    "strategies", "summary", "outcomes", "temperatures", "scores", "steps", "scores_and_steps"
-]
-# the ending of the files of outcomes that forms are made from
-OUTCOMES: dict[Given, str] = {
-    "summary": "outcomes.parquet",
-    "outcomes": "outcomes.parquet",
-    "temperatures": "temperatures.parquet",
-}
-
-
-@dataclass(frozen=True)
-class Form:
-    """A form of a table or figure.
-
-    Attributes:
-        function: Module and function in ``compute_aligned.paper``.
-        given: What the function gets. ``strategies``: the item's row, and the strategies in use.
-            Else the :class:`~compute_aligned.config.study.Item`, and ``summary``: the levels and
-            gains of its metric, and the paper's own values; ``outcomes``: the frame of all metrics
-            of all problems; ``temperatures``: that at every temperature of the family's sweep, for
-            the forms of that name; ``scores``: the files of graded samples, one a seed; ``steps``:
-            the frame of all training steps; ``scores_and_steps``: both.
-        shows: What the report of a run says of it; ``{metric}`` and ``{baseline}`` are filled in.
-        needs: Of ``scores``: whether they have to be graded answers, or rewards.
-
-    """
-
-    function: str
-    given: Given
-    shows: str
-    needs: Needs | None = None
-
-    def load(self) -> Callable[..., Any]:
-        """The function."""
-        module, _, name = self.function.partition(".")
-        return getattr(importlib.import_module(f"compute_aligned.paper.{module}"), name)
-
+from compute_aligned.paper.form import Form
 
 _PAPER = "what the paper reports, which is not from this run"
 _SWEEP = "sampled at several temperatures, on test problems"
 _RHO = "rho = a/(a - C), what the scalar update keeps of a derivative over the whole of it"
+_POINTS = (
+    "share of training at which a weight was active, between a tenth and nine tenths of its range"
+)
 _MATRIX = "Gain of each branch over {baseline} under each test-time strategy"
 
 TABLES = {
@@ -129,6 +88,17 @@ TABLES = {
         "In how many seeds a model has left the low hill of the unconditional reward, with the "
         "exact binomial 95% interval of the share, and at which training step.",
         needs="rewards",
+    ),
+    "map": Form(
+        "map_tables.effects",
+        "cells",
+        "Every contrast of a claim in every cell of the map, with 95% intervals; below, the "
+        f"{_POINTS}.",
+    ),
+    "map_activity": Form(
+        "map_tables.activity",
+        "cells",
+        f"Rank correlation of the {_POINTS}, with the gain over the baseline.",
     ),
 }
 
@@ -209,6 +179,18 @@ FIGURES = {
         "the low hill of the unconditional reward.",
         needs="rewards",
     ),
+    "map": Form(
+        "map_figures.gains",
+        "cells",
+        "Gain in {metric} over the baseline in every cell of the map, with 95% intervals: a panel "
+        "a budget, along the last of the settings that are varied.",
+        one_metric=True,
+    ),
+    "map_activity": Form(
+        "map_figures.activity",
+        "cells",
+        f"Gain over the baseline against the {_POINTS}: a point a cell and branch.",
+    ),
 }
 
 FORMS = {"table": TABLES, "figure": FIGURES}
@@ -235,8 +217,16 @@ def check(study: Study) -> None:
     for row in study.items.values():
         form = form_of(row)
         _agree(row, "family", row.analytic, form.given == "strategies")
-        measured = form.given in ("summary", "temperatures")
-        _agree(row, "metric and budgets", not row.measured, not measured)
+        _agree(row, "metric and budgets", not row.measured, not form.measured)
+        of_cells = form.given == "cells"
+        of_all = of_cells and not form.one_metric
+        if (row.of_cells, row.family == ALL_CELLS) != (of_cells, of_all):
+            raise InputError(
+                _where(row),
+                f"the form {row.form} does not go with {row.family} as family",
+                "write a family with /* after it for the form map of figures, * for others that "
+                "are made from cells, and a family alone for all else",
+            )
         experiment = study.experiments.get(row.family)
         if experiment is not None and form.needs not in (None, experiment.settings.gives):
             raise InputError(

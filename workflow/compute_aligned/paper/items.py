@@ -9,8 +9,8 @@ import pandas as pd
 
 from compute_aligned.config.study import Item, Study
 from compute_aligned.files.errors import InputError
-from compute_aligned.files.records import RL_STEPS, STEPS
-from compute_aligned.paper.activity import read_steps
+from compute_aligned.paper.activity import steps_of
+from compute_aligned.paper.cells import read_cells
 from compute_aligned.paper.forms import form_of
 from compute_aligned.paper.reported import read_reported
 from compute_aligned.paper.summary import plurality, read_outcomes, summarise, summarise_pool
@@ -30,6 +30,7 @@ class Files:
             is about those.
         scores: The samples of every problem, graded, a file a seed.
         steps: Branch, and its record of every training step, a file a branch and seed.
+        cells: Family, and the record of the cell of a map that it is.
 
     """
 
@@ -37,11 +38,13 @@ class Files:
     outcomes: Sequence[Path] = ()
     scores: Sequence[Path] = ()
     steps: Sequence[tuple[str, Path]] = ()
+    cells: Sequence[tuple[str, Path]] = ()
 
     @property
     def of_run(self) -> list[Path]:
         """All of them that a run has made."""
-        return [*self.outcomes, *self.scores, *(path for _, path in self.steps)]
+        named = [*self.steps, *self.cells]
+        return [*self.outcomes, *self.scores, *(path for _, path in named)]
 
 
 def make(name: str, study: Study, files: Files) -> Any:
@@ -56,6 +59,8 @@ def make(name: str, study: Study, files: Files) -> Any:
     function = form.load()
     if row.analytic:
         return function(row, study.strategies)
+    if row.of_cells:
+        return function(row, study, read_cells(study, study.cells_of(row), dict(files.cells)))
     item = study.item(name)
     return function(item, *READERS[form.given](item, files))
 
@@ -80,11 +85,7 @@ def _outcomes(item: Item, files: Files) -> pd.DataFrame:
 
 
 def _steps(item: Item, files: Files) -> pd.DataFrame:
-    schemas = {
-        branch: STEPS if item.experiment.branch(branch).row.fine_tuned else RL_STEPS
-        for branch in item.row.branches
-    }
-    return read_steps(_given(item, files.steps, "steps"), schemas)
+    return steps_of(item.experiment, _given(item, files.steps, "steps"))
 
 
 READERS: dict[str, Callable[[Item, Files], tuple]] = {

@@ -7,8 +7,8 @@ import matplotlib.style
 import seaborn
 from matplotlib.figure import Figure
 
+from compute_aligned.config.experiments import Experiment
 from compute_aligned.config.sheets import WARMUP
-from compute_aligned.config.study import Experiment
 
 WIDTH = 6.5  # inches, the text width of a page
 HEIGHT = 3.3

@@ -5,12 +5,12 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compute_aligned.config.experiments import Experiment
 from compute_aligned.config.fingerprints import training_fingerprint
 from compute_aligned.config.models import PretrainedModel
 from compute_aligned.config.options import Device
 from compute_aligned.config.settings import Rl, Sft
 from compute_aligned.config.sheets import WARMUP
-from compute_aligned.config.study import Experiment
 from compute_aligned.files import provenance, records
 from compute_aligned.models.ready import Ready, ready
 from compute_aligned.train.place import Place, key_of
