@@ -53,7 +53,7 @@ class Form:
     @property
     def measured(self) -> bool:
         """Whether an item of this form says which metric it shows, and at which budgets."""
-        return self.given == "summary" or self.one_metric
+        return self.given in ("summary", "temperatures") or self.one_metric
 
     def load(self) -> Callable[..., Any]:
         """The function."""
