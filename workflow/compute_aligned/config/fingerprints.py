@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from compute_aligned.config.scales import Run
 from compute_aligned.config.settings import Rl, Sft
 from compute_aligned.config.sheets import WARMUP
-from compute_aligned.config.study import Experiment, Study
+from compute_aligned.config.study import Branch, Experiment, Study
 
 # what `rl` means besides its keys: hashed, so that what was trained otherwise is trained again
 RL_MEANS = {"surrogate": "policy_gradient"}
@@ -58,9 +58,14 @@ def item_fingerprint(study: Study, item: str) -> str:
     """What a table or figure depends on, besides the scores."""
     row = study.row(item)
     if row.analytic:
-        return fingerprint(row, *study.strategies)
+        return fingerprint(row, *study.strategies, *map(_objective, study.reinforced))
     experiment = study.experiment(row.family)
     return fingerprint(row, experiment.baseline, *experiment.labels.values())
+
+
+def _objective(branch: Branch) -> str:
+    how = branch.training.model_dump(include={"success_estimate", "advantage_scale", "reward"})
+    return json.dumps([branch.row.label, branch.row.strategy, branch.row.weight_form, how])
 
 
 def description_fingerprint(run: Run, study: Study) -> str:

@@ -16,7 +16,9 @@ from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.metrics import Needs
 
-Given = Literal["strategies", "summary", "outcomes", "scores", "steps"]
+Given = Literal["strategies", "branches", "summary", "outcomes", "scores", "steps"]
+
+ANALYTIC: tuple[Given, ...] = ("strategies", "branches")  # what needs no run
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Form:
 
     Attributes:
         function: Module and function in ``compute_aligned.paper``.
-        given: What the function gets. ``strategies``: the item's row, and the strategies in use.
+        given: What the function gets. ``strategies``: the item's row, and the strategies in use;
+            ``branches``: the row, and the branches of reinforcement learning.
             Else the :class:`~compute_aligned.config.study.Item`, and ``summary``: the levels and
             gains of its metric, and the paper's own values; ``outcomes``: the frame of all metrics
             of all problems; ``scores``: the files of graded samples, one a seed; ``steps``: the
@@ -81,6 +84,12 @@ TABLES = {
         "analytic_tables.rao_blackwell",
         "strategies",
         "Exact variances of four unbiased estimators of one gradient.",
+    ),
+    "objective_bias": Form(
+        "objective_tables.bias",
+        "branches",
+        "Objectives of reinforcement learning, published and in use: what their updates are "
+        "unbiased for, bias and variance, on toy policies, exact.",
     ),
     "share_spread": Form(
         "protein_tables.share_spread",
@@ -199,7 +208,7 @@ def check(study: Study) -> None:
     """
     for row in study.items.values():
         form = form_of(row)
-        _agree(row, "family", row.analytic, form.given == "strategies")
+        _agree(row, "family", row.analytic, form.given in ANALYTIC)
         _agree(row, "metric and budgets", not row.measured, form.given != "summary")
         experiment = study.experiments.get(row.family)
         if experiment is not None and form.needs not in (None, experiment.settings.gives):

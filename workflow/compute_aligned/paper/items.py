@@ -53,7 +53,7 @@ def make(name: str, study: Study, files: Files) -> Any:
     form = form_of(row)
     function = form.load()
     if row.analytic:
-        return function(row, study.strategies)
+        return function(row, study.reinforced if form.given == "branches" else study.strategies)
     item = study.item(name)
     return function(item, *READERS[form.given](item, files))
 
