@@ -178,13 +178,13 @@ class MaxAtK(MaximumOfDraws, name="max_at_k"):
 
 @dataclass(frozen=True)
 class Pkpo(MaximumOfDraws, name="pkpo"):
-    """PKPO's own choice of credits, s^(loo-1) (arXiv 2505.15201): what a rollout adds to the rest.
+    """PKPO's credits s^(loo-1), which it recommends for their low variance (arXiv 2505.15201).
 
-    k times the mean, over all k-1 of the other rollouts, of how far it exceeds their highest
-    reward. The paper subtracts nothing further, so no credit is below 0, their mean is not 0, and
-    the expected update is ``grad E[max]``. With rewards 0 and 1 a right rollout has
-    ``k C(M-c, k-1) / C(M-1, k-1)`` and a wrong one 0. The paper's sum over the group is here a
-    mean, hence a factor M.
+    What a rollout adds to others: k times the mean, over all k-1 of the other rollouts, of how far
+    it exceeds their highest reward. The paper subtracts nothing further, so no credit is below 0,
+    their mean is not 0, and the expected update is ``grad E[max]``. With rewards 0 and 1 a right
+    rollout has ``k C(M-c, k-1) / C(M-1, k-1)`` and a wrong one 0. The paper's sum over the group is
+    here a mean, hence a factor M.
     """
 
     formula: ClassVar[str] = r"k \, \overline{(r - \max_{k-1})_+}"

@@ -41,8 +41,8 @@ class Bias:
         unbiased_for: What the expected update is exact for, whatever the policy; None where it is
             biased.
         scale: What multiple of that gradient it is; None where it is biased.
-        bias: How much of the expected update points away from the gradient of its own strategy's
-            expected reward, or of what it is exact for: the sine of their angle.
+        bias: Sine of the angle between the expected update and the gradient of its own strategy's
+            expected reward, or of what it is exact for.
         variance: Of the update of one group a prompt, over the squared length of its mean.
         cosines: Of the expected update with the gradient of the best of k, k in :data:`BUDGETS`.
 

@@ -56,11 +56,11 @@ def bias(row: PaperItem, branches: Sequence[Branch]) -> Rendered:
             "w: the strategy's weight, at what is taken for p; c: right rollouts of M; s: credits "
             f"by k-subsets. The numbers: groups of M = {GROUP_SIZE} rollouts of each of three "
             "prompts, softmax policies over four answers, two of them right, with probability "
-            ".05, .30 and .80 in all; sums over every group, exact. Bias: the share of the "
-            "expected update beside the gradient of the objective's own strategy, or of what it "
-            "is unbiased for. Variance: of the update of a group a prompt, over the squared "
-            "length of its mean. k: cosine of the expected update with the gradient of the best "
-            "of k."
+            ".05, .30 and .80 in all; sums over every group, exact. Bias: the part of the "
+            "expected update at right angles to the gradient of the objective's own strategy, or "
+            "of what it is unbiased for, over its length. Variance: of the update of a group a "
+            "prompt, over the squared length of its mean. k: cosine of the expected update with "
+            "the gradient of the best of k."
         ),
         grids=[
             _grid("Right and wrong answers", of_answers, answers),
@@ -106,7 +106,11 @@ def _record(rewards: str, named: Named, found: Bias | None) -> dict[str, Any]:
     return (
         record
         | {"unbiased_for": found.unbiased_for and repr(found.unbiased_for), "scale": found.scale}
-        | {"bias": found.bias, "variance": found.variance, "group_size": GROUP_SIZE}
+        | {
+            "bias": found.bias if found.bias > BELOW else 0.0,
+            "variance": found.variance,
+            "group_size": GROUP_SIZE,
+        }
         | {f"cosine_{k}": value for k, value in zip(BUDGETS, found.cosines, strict=True)}
     )
 
