@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -6,14 +7,16 @@ from config.config_parts import BRANCHES, OF_FAMILY, RL, error_of, write
 
 from compute_aligned.config.checks import check
 from compute_aligned.config.objectives import objective_of
+from compute_aligned.config.reading import CONFIG
 from compute_aligned.config.settings import Rl
 from compute_aligned.config.study import Study, read_study
 from compute_aligned.files.errors import InputError
 from compute_aligned.method.objectives import SCALES
 from compute_aligned.method.strategies import PassAtN
 from compute_aligned.method.subsets import Pkpo
-from compute_aligned.method.update_weights import AdvantageScale
+from compute_aligned.method.update_weights import SUCCESS_ESTIMATES, AdvantageScale
 
+README = (CONFIG / "README.md").read_text()
 RATED = "reward=protein_conditional"  # in a row, where the rest of the family does not mind
 
 
@@ -36,6 +39,23 @@ def test_a_rows_overrides_are_an_objective(tmp_path: Path) -> None:
 
     assert (objective.strategy, objective.form) == (PassAtN(n=4), "raw")
     assert (objective.estimate, objective.scale) == (Pkpo(), "none")
+
+
+def rows_of_the_readme() -> list[tuple[str, str]]:
+    """Strategy and overrides of every rival in its table, which may have two in a row."""
+    table = re.findall(r"^\| .* \| `(.*)`, `raw` \| (.*) \|$", README, flags=re.MULTILINE)
+    return [(strategy, o.strip("` ")) for strategy, cell in table for o in cell.split(";")]
+
+
+@pytest.mark.parametrize(("strategy", "overrides"), rows_of_the_readme())
+def test_every_rival_in_the_readme_is_a_row(tmp_path: Path, strategy: str, overrides: str) -> None:
+    check(study_with(tmp_path, strategy, overrides))
+
+
+def test_the_readme_has_the_rivals() -> None:
+    assert len(rows_of_the_readme()) == 8
+    names = {name for name in SUCCESS_ESTIMATES if f"`{name}`" in README}
+    assert names == set(SUCCESS_ESTIMATES)
 
 
 def test_a_branch_that_is_fine_tuned_has_none(tmp_path: Path) -> None:
