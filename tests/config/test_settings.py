@@ -9,6 +9,7 @@ from compute_aligned.config.fingerprints import fingerprint
 from compute_aligned.config.settings import Problems, Rl, Sft, budgets_up_to
 
 STOPPED = SFT | {"hold": "0 steps", "decay": "9 steps", "stop_at_probability": 0.5}
+SHARES = {"margin_share": 0.6, "rival_tokens": 4, "label_smoothing": 0.5}
 LENGTH = "families.adding.sft.hold: expected a length such as '480 steps'"
 
 
@@ -40,7 +41,11 @@ LENGTH = "families.adding.sft.hold: expected a length such as '480 steps'"
         ("sft.rivals", 4, "rivals' (did you mean 'rival_tokens'?)"),
         ("rl", RL | {"group_size": 1}, "group_size: Input should be greater than or equal to 2"),
         ("rl", RL | {"kl_weight": -0.1}, "kl_weight: Input should be greater than or equal to 0"),
-        ("rl", RL | {"success_estimate": "x"}, "success_estimate: Input should be 'sequence_prob"),
+        ("sft.label_smoothing", 1.1, "label_smoothing: Input should be less than or equal to 1"),
+        ("sft.entropy_bonus", 0, "entropy_bonus: Input should be greater than 0"),
+        ("sft", SFT | SHARES, "margin_share and label_smoothing are shares of one loss"),
+        ("rl", RL | {"success_estimate": "X y"}, "success_estimate: String should match pattern"),
+        ("rl", RL | {"advantage_scale": "sd"}, "advantage_scale: Input should be 'std', 'mean',"),
         ("rl", RL | {"rollout": {"temperature": 1}}, "key 'families.adding.rl.rollout.max_new_tok"),
         ("rl", RL | {"rollouts": {}}, "rollouts' (did you mean 'rollout'?)"),
         ("sampling.top_p", 0, "top_p: Input should be greater than 0, not 0"),
@@ -75,20 +80,18 @@ def test_a_length_in_epochs_is_turned_into_steps() -> None:
     assert (sft.hold.steps(11), sft.decay.steps(11)) == (7, 33)
 
 
-@pytest.mark.parametrize(
-    "counted", [{"success_estimate": "smoothed_success"}, {"all_wrong_penalty": 1.0}]
-)
-def test_right_answers_are_counted_where_there_are_some(counted: dict) -> None:
-    proteins = RL | counted | {"reward": "protein_unconditional"}
+def test_right_answers_are_counted_where_there_are_some() -> None:
+    counted = RL | {"all_wrong_penalty": 1.0}
+    proteins = counted | {"reward": "protein_unconditional"}
 
-    assert "count right answers, and with reward protein_uncond" in problem_of(Rl, proteins)
-    assert Rl.model_validate(RL | counted).reward == "answer"
+    assert "counts right answers, and with reward protein_uncond" in problem_of(Rl, proteins)
+    assert Rl.model_validate(counted).reward == "answer"
 
 
 def test_training_is_written_as_it_was_before_later_keys_came_and_went() -> None:
     sft = Sft.model_validate(SFT)
 
-    later = {"margin_share", "rival_tokens", "longest"}
+    later = {"margin_share", "rival_tokens", "longest", "label_smoothing", "entropy_bonus"}
     assert set(sft.model_dump()) == set(Sft.model_fields) - later
     # as they came out then: finished trainings keep their fingerprints, and are not run again
     assert fingerprint(sft) == "2aa8a32b889f15ef"
@@ -99,13 +102,25 @@ def test_what_was_trained_with_another_mean_of_the_kl_penalty_is_trained_again()
     assert fingerprint(Rl.model_validate(RL)) != "d6b4a6f9c7e48e88"
 
 
-def test_a_margin_is_part_of_what_is_written() -> None:
-    sft = Sft.model_validate(SFT | {"margin_share": 0.5, "rival_tokens": 4})
+@pytest.mark.parametrize(
+    ("model", "plain", "later"),
+    [
+        (Sft, SFT, {"margin_share": 0.5, "rival_tokens": 4}),
+        (Sft, SFT, {"margin_share": 0.5, "rival_tokens": 5}),
+        (Sft, SFT, {"label_smoothing": 0.1}),
+        (Sft, SFT, {"entropy_bonus": 0.1}),
+        (Rl, RL, {"advantage_scale": "none"}),
+        (Rl, RL, {"success_estimate": "one_of_my_own"}),
+    ],
+)
+def test_a_later_key_that_is_set_is_part_of_what_is_written(
+    model: Any, plain: dict, later: dict
+) -> None:
+    settings = model.model_validate(plain | later)
 
-    assert sft.model_dump().items() >= {"margin_share": 0.5, "rival_tokens": 4}.items()
-    assert Sft.model_validate(sft.model_dump()) == sft
-    more = sft.model_copy(update={"rival_tokens": 5})
-    assert len({fingerprint(Sft.model_validate(SFT)), fingerprint(sft), fingerprint(more)}) == 3
+    assert settings.model_dump().items() >= later.items()
+    assert model.model_validate(settings.model_dump()) == settings
+    assert fingerprint(settings) != fingerprint(model.model_validate(plain))
 
 
 def test_shards_do_not_count_among_what_samples_depend_on() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.own_strategy import SecondTry
 
 from compute_aligned.files.errors import InputError
+from compute_aligned.method.budget_mixtures import MaxRL, Mixture
 from compute_aligned.method.strategies import (
     BestOfN,
     BinomialStrategy,
@@ -29,6 +30,8 @@ EXAMPLES = {
     "PassAtN": [PassAtN(n=1), PassAtN(n=4), PassAtN(n=64)],
     "MajorityVote": [MajorityVote(n=n, k=k) for n, k in ((1, 1), (8, 3), (16, 16), (64, 26))],
     "BestOfN": [BestOfN(n=1), BestOfN(n=8)],
+    "MaxRL": [MaxRL(t=1), MaxRL(t=16)],
+    "Mixture": [Mixture(n=2, a=0.9), Mixture(n=64, a=0.5)],
     "SecondTry": [SecondTry(chance=0.25), SecondTry(chance=1.0)],
 }
 ALL = [strategy for examples in EXAMPLES.values() for strategy in examples]
@@ -46,9 +49,8 @@ every_strategy = pytest.mark.parametrize("strategy", ALL, ids=repr)
 
 
 def test_every_known_strategy_has_examples_in_this_suite():
-    known = known_strategies().items()
-    of_the_package = [name for name, cls in known if cls.__module__.startswith("compute_aligned.")]
-    assert sorted(EXAMPLES) == sorted([*of_the_package, "SecondTry"])
+    ours = [n for n, c in known_strategies().items() if c.__module__.startswith("compute_aligned.")]
+    assert sorted(EXAMPLES) == sorted([*ours, "SecondTry"])
     for name, examples in EXAMPLES.items():
         assert {type(example).__name__ for example in examples} == {name}
 

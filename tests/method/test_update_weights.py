@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compute_aligned.files.errors import InputError
+from compute_aligned.method import subsets  # noqa: F401 - its estimates become known
+from compute_aligned.method.groups import RewardHistory, RolloutGroups
 from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample
 from compute_aligned.method.update_weights import (
     SUCCESS_ESTIMATES,
     GroupQuantile,
     HistoryQuantile,
-    RewardHistory,
-    RolloutGroups,
     SequenceProbability,
     SmoothedSuccess,
     dynamic_threshold,

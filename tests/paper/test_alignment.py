@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compute_aligned.method.objectives import GroupObjective
 from compute_aligned.method.policy import policy_gradient_loss
 from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample
 from compute_aligned.method.update_weights import SequenceProbability, SmoothedSuccess
@@ -153,7 +154,8 @@ def test_every_cosine_of_the_table_equals_a_loop_over_all_rollouts():
 def test_the_expected_update_has_the_scale_of_the_loop_where_nothing_is_normalised():
     policy = toy([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], [1.0, 0.0, 0.0])
     comparison = Comparison(policy, PassAtN(n=4), "raw", "sequence_probability")
-    update = expected_update(policy, PassAtN(n=4), "raw", SequenceProbability(), group_size=4)
+    objective = GroupObjective(PassAtN(n=4), "raw", SequenceProbability())
+    update = expected_update(policy, objective, group_size=4)
     loop = plain_update(policy, 4, functools.partial(plain_weight, comparison))
     torch.testing.assert_close(update, torch.tensor(loop))
 
@@ -162,7 +164,7 @@ def test_the_expected_update_has_the_scale_of_the_loop_where_nothing_is_normalis
 @given(toys(max_prompts=1), st.sampled_from(["log", "raw"]), st.integers(2, 5))
 def test_on_one_prompt_a_weight_of_the_success_rate_keeps_the_true_direction(policy, form, size):
     for strategy in (PassAtN(n=4), SingleSample()):
-        update = expected_update(policy, strategy, form, SmoothedSuccess(), size)
+        update = expected_update(policy, GroupObjective(strategy, form, SmoothedSuccess()), size)
         assert cosine(update, true_gradient(policy, strategy)) == pytest.approx(1)
         assert cosine(update, true_gradient(policy, MajorityVote(n=8, k=5))) == pytest.approx(1)
 
@@ -172,7 +174,7 @@ def test_on_one_prompt_a_weight_of_the_success_rate_keeps_the_true_direction(pol
 def test_a_single_wrong_answer_makes_the_majority_update_exact_in_direction(policy, form):
     # its votes are M minus the successes, so the dynamic threshold follows from the success rate
     strategy = MajorityVote(n=8, k=5)
-    update = expected_update(policy, strategy, form, SmoothedSuccess(), group_size=5)
+    update = expected_update(policy, GroupObjective(strategy, form, SmoothedSuccess()), 5)
     assert cosine(update, true_gradient(policy, strategy)) == pytest.approx(1)
 
 

@@ -12,6 +12,7 @@ from latex2sympy2_extended import latex2sympy
 from paper.paper_parts import STUDY, grids_of, latex_rows
 
 from compute_aligned.files.errors import InputError
+from compute_aligned.method.budget_mixtures import MaxRL, Mixture
 from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, Strategy
 from compute_aligned.paper import forms
 from compute_aligned.paper.alignment import COMPARISONS
@@ -38,6 +39,7 @@ def value_of(cell: str) -> float:
 
 P = (0.01, 0.1, 0.3, 0.5, 0.9, 0.99)
 EXAMPLES = [*TRAINED, PassAtN(n=1), MajorityVote(n=5, k=5), MajorityVote(n=64, k=33), BestOfN(n=1)]
+EXAMPLES += [MaxRL(t=1), MaxRL(t=16), Mixture(n=8, a=0.25)]
 
 
 def evaluated(latex: str, strategy: Strategy, p: float, success: str) -> float:
@@ -72,7 +74,7 @@ def test_the_majority_weight_as_the_papers_table_1_prints_it_is_k_times_too_smal
 
 
 def test_every_kind_of_strategy_in_the_paper_has_formulas_and_examples_here() -> None:
-    assert set(FORMULAS) == set(PAPER_KINDS) == {type(strategy) for strategy in EXAMPLES}
+    assert set(PAPER_KINDS) < set(FORMULAS) == {type(strategy) for strategy in EXAMPLES}
     assert all(all(formulas) for formulas in FORMULAS.values())
     assert len({formulas.name for formulas in FORMULAS.values()}) == len(FORMULAS)
     assert Formulas._fields == ("name", *get_args(Quantity))

@@ -11,6 +11,7 @@ from compute_aligned.paper import forms
 
 TAKES = {
     "strategies": ["row", "strategies"],
+    "branches": ["row", "branches"],
     "summary": ["item", "summary", "reported"],
     "outcomes": ["item", "outcomes"],
     "temperatures": ["item", "sweep"],

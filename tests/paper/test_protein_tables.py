@@ -1,3 +1,4 @@
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from scipy import stats
 from support.graded import item_of, write_proteins
 from support.markdown_cells import rows_of
 
+from compute_aligned.config.objectives import objective_of
+from compute_aligned.method.objectives import GroupObjective
 from compute_aligned.method.rewards import INVALID_REWARD, unconditional_landscape
 from compute_aligned.method.strategies import BestOfN, SingleSample, Strategy
 from compute_aligned.paper.protein_tables import (
@@ -24,7 +27,12 @@ from compute_aligned.score.proteins import read_scores
 
 SPREAD = item_of("table_protein_spread", "standard", "bon_n2")
 PUSH = item_of("table_protein_push", "standard", "bon_n2")
-TRAINING = PUSH.experiment.branch("bon_n2").training
+BRANCH = PUSH.experiment.branch("bon_n2")
+
+
+def objective(strategy: Strategy) -> GroupObjective:
+    """What a branch of that strategy would be trained with."""
+    return replace(objective_of(BRANCH), strategy=strategy)
 
 
 # --- measures -------------------------------------------------------------------------------
@@ -61,7 +69,7 @@ def test_the_push_on_the_share_is_the_covariance_worked_out(
     if not valid:
         rewards[:, 0], shares[:, 0] = INVALID_REWARD, np.nan
 
-    push = push_on_share(rewards, shares, strategy, "raw", TRAINING)
+    push = push_on_share(rewards, shares, objective(strategy))
 
     assert push == pytest.approx(push_worked_out(rewards, shares, n), rel=1e-9)
 
@@ -69,8 +77,8 @@ def test_the_push_on_the_share_is_the_covariance_worked_out(
 def test_only_best_of_n_is_pushed_off_the_low_hill() -> None:
     rewards, shares = pool(0.4, 0.115)
 
-    assert push_on_share(rewards, shares, SingleSample(), "raw", TRAINING) < -0.1
-    assert push_on_share(rewards, shares, BestOfN(n=4), "raw", TRAINING) > 0.1
+    assert push_on_share(rewards, shares, objective(SingleSample())) < -0.1
+    assert push_on_share(rewards, shares, objective(BestOfN(n=4))) > 0.1
 
 
 def test_measures_of_a_few_samples_by_hand() -> None:
@@ -142,8 +150,10 @@ def test_the_push_is_that_of_the_warm_ups_samples_and_the_warm_up_has_none(
     samples = read_scores(scores)
     pushes = []
     for _, start in samples[samples["branch"] == "warmup"].groupby("seed"):
-        groups = (in_groups(start, name, TRAINING.group_size) for name in ("reward", "share"))
-        pushes.append(push_on_share(*groups, BestOfN(n=2), "raw", TRAINING))
+        groups = (
+            in_groups(start, name, BRANCH.training.group_size) for name in ("reward", "share")
+        )
+        pushes.append(push_on_share(*groups, objective(BestOfN(n=2))))
     row = tidy(rendered).loc["bon_n2", "cov(A w, h) / sd(h) at the start"]
     assert row["value"] == pytest.approx(np.mean(pushes), rel=1e-5)
     assert rows_of(rendered.md)["Warm-up"][0] == "–"

@@ -188,6 +188,8 @@ def test_training_raises_the_reward(tmp_path: Path) -> None:
         (MajorityVote(n=4, k=3), "raw", "smoothed_success"),
         (BestOfN(n=4), "raw", "group_quantile"),
         (BestOfN(n=4), "raw", "history_quantile"),
+        (PASS_AT_4, "raw", "leave_two_out"),
+        (BestOfN(n=4), "raw", "max_at_k"),
     ],
 )
 def test_every_estimate_goes_through_the_one_loop_which_hands_it_the_rewards_of_earlier_steps(
@@ -233,6 +235,13 @@ def test_a_run_that_died_goes_on_to_the_same_bytes(
     assert same(resumed.model, whole.model)
     finished = {"save_checkpoint": call * 2}.get(place, call - call % 2)
     assert started == list(range(finished, 6))
+
+
+def test_an_objective_whose_parts_do_not_go_together_draws_nothing(tmp_path: Path) -> None:
+    what = objective(PassAtN(n=5), success_estimate="pkpo", advantage_scale="none")
+
+    with pytest.raises(InputError, match="the budget n=5 is not below group_size=5"):
+        reinforce(policy(), what, tmp_path / "c")
 
 
 def test_a_checkpoint_of_another_objective_is_not_used(tmp_path: Path) -> None:

@@ -175,14 +175,11 @@ def test_a_mistake_in_a_branch_is_found_before_anything_runs(
     assert problem in caught.value.problem
 
 
-@pytest.mark.parametrize(
-    "change", [{"all_wrong_penalty": 0.5}, {"success_estimate": "smoothed_success"}]
-)
-def test_counting_right_answers_where_there_are_none_is_a_mistake(change: dict) -> None:
+def test_counting_right_answers_where_there_are_none_is_a_mistake() -> None:
     how = read_study("smoke").experiment("rl_passn").settings.rl
     proteins = {"reward": "protein_unconditional", "success_estimate": "history_quantile"}
     block = how.model_dump() | proteins
     type(how).model_validate(block)
 
-    with pytest.raises(ValueError, match="count right answers"):
-        type(how).model_validate(block | change)
+    with pytest.raises(ValueError, match="counts right answers"):
+        type(how).model_validate(block | {"all_wrong_penalty": 0.5})

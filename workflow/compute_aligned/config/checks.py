@@ -5,6 +5,8 @@ Without pandas: Snakemake asks this module before any job, in an environment of 
 
 import importlib.util
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pydantic import BaseModel
 
@@ -104,16 +106,28 @@ def _check_item(where: str, item: PaperItem, name: str, study: Study) -> None:
 
 
 def _check_strategies(study: Study) -> None:
+    from compute_aligned.config.objectives import objective_of
     from compute_aligned.method.strategy_text import parse_strategy
 
-    for (family, branch), row in study.rows.items():
-        try:
+    for row in study.rows.values():
+        with _naming(row, study):
             strategy = parse_strategy(row.strategy)
             if row.weight_form != "-":
                 strategy.check_form(row.weight_form)
-        except InputError as error:
-            where = f"{sheet_file('branches', study.folder)}: {family} {branch}: {error.where}"
-            raise InputError(where, error.problem, error.remedy) from None
+    for branch in study.reinforced:
+        with _naming(branch.row, study):
+            objective_of(branch)
+
+
+@contextmanager
+def _naming(row: BranchRow, study: Study) -> Iterator[None]:
+    """Errors within name the row too."""
+    try:
+        yield
+    except InputError as error:
+        sheet = sheet_file("branches", study.folder)
+        where = f"{sheet}: {row.family} {row.branch}: {error.where}"
+        raise InputError(where, error.problem, error.remedy) from None
 
 
 def _check_metrics(where: str, family: Family) -> None:

@@ -8,7 +8,7 @@ import json
 
 from pydantic import BaseModel
 
-from compute_aligned.config.experiments import Experiment
+from compute_aligned.config.experiments import Branch, Experiment
 from compute_aligned.config.scales import Run
 from compute_aligned.config.settings import Rl, Sft
 from compute_aligned.config.sheets import WARMUP
@@ -71,11 +71,16 @@ def item_fingerprint(study: Study, item: str) -> str:
     """What a table or figure depends on, besides the scores."""
     row = study.row(item)
     if row.analytic:
-        return fingerprint(row, *study.strategies)
+        return fingerprint(row, *study.strategies, *map(_objective, study.reinforced))
     made_from = [study.experiment(family) for family in study.families_of(row)]
     labels = [label for each in made_from for label in (each.baseline, *each.labels.values())]
     usual = [str(each.settings.sampling.temperature) for each in made_from if row.of_temperatures]
     return fingerprint(row, *labels, *usual, *(study.cells[run].text for run in study.cells))
+
+
+def _objective(branch: Branch) -> str:
+    how = branch.training.model_dump(include={"success_estimate", "advantage_scale", "reward"})
+    return json.dumps([branch.row.label, branch.row.strategy, branch.row.weight_form, how])
 
 
 def description_fingerprint(run: Run, study: Study) -> str:

@@ -114,6 +114,9 @@ class Sft(Settings):
     ``loss_scale`` multiplies the loss before the gradient is clipped.
     With ``margin_share`` the loss is ``1 - margin_share`` of the strategy's and ``margin_share`` of
     a margin's: that of every token of the target over ``rival_tokens`` drawn ones.
+    With ``label_smoothing`` that share of the loss is the same for every token of the vocabulary in
+    the target's place; ``entropy_bonus`` times the entropy of the model's distribution, at every
+    token of the target, is subtracted.
     Problems that take more than ``longest`` tokens, prompt and target together, are left out.
     """
 
@@ -128,20 +131,29 @@ class Sft(Settings):
     loss_scale: Positive = 1.0
     margin_share: Annotated[Probability | None, LeftOutIfUnset] = None
     rival_tokens: Annotated[Count | None, LeftOutIfUnset] = None
+    label_smoothing: Annotated[Probability | None, LeftOutIfUnset] = None
+    entropy_bonus: Annotated[Positive | None, LeftOutIfUnset] = None
     weight_decay: NotNegative = 0.01
     betas: tuple[DecayRate, DecayRate] = (0.9, 0.999)
     clip_norm: Positive
     checkpoint_every: Count = 100
 
     @property
+    def strategy_share(self) -> float:
+        """The share of the loss that is the strategy's."""
+        return 1 - (self.margin_share or 0) - (self.label_smoothing or 0)
+
+    @property
     def weight_scale(self) -> float:
         """What the strategy's own loss, and with it the strategy's weight, is multiplied by."""
-        return self.loss_scale * (1 - (self.margin_share or 0))
+        return self.loss_scale * self.strategy_share
 
     @model_validator(mode="after")
     def _a_margin_is_over_rivals(self) -> "Sft":
         if (self.margin_share is None) != (self.rival_tokens is None):
             raise ValueError("margin_share and rival_tokens go together: set both, or neither")
+        if self.strategy_share < 0:
+            raise ValueError("margin_share and label_smoothing are shares of one loss, above 1")
         return self
 
     @model_validator(mode="after")
@@ -208,7 +220,8 @@ class Rl(Settings):
 
     A batch is ``group_size`` rollouts of each of ``prompts_per_step`` problems. With
     ``gradient_temperature: sampling`` the log-probabilities in the loss, those of the reference
-    too, are taken at the temperature of the rollouts.
+    too, are taken at the temperature of the rollouts. ``success_estimate`` names one of
+    ``method.update_weights.SUCCESS_ESTIMATES``, which may be one of the user's own.
     """
 
     steps: Count
@@ -216,9 +229,11 @@ class Rl(Settings):
     group_size: Annotated[int, Field(ge=2, strict=True)]
     rollout: Decoding
     reward: RewardName
-    success_estimate: Literal[
-        "sequence_probability", "smoothed_success", "group_quantile", "history_quantile"
-    ]
+    success_estimate: Name
+    advantage_scale: Annotated[
+        Literal["std", "mean", "success_std", "none"],
+        Field(exclude_if=lambda scale: scale == "std"),  # a later key, as LeftOutIfUnset
+    ] = "std"
     all_wrong_penalty: NotNegative = 0.0
     advantage_limit: Positive | None = None
     gradient_temperature: Literal["plain", "sampling"] = "plain"
@@ -232,10 +247,9 @@ class Rl(Settings):
 
     @model_validator(mode="after")
     def _rewards_without_answers_are_not_counted(self) -> "Rl":
-        counts = self.success_estimate == "smoothed_success" or self.all_wrong_penalty
-        if counts and self.reward != ANSWER:
+        if self.all_wrong_penalty and self.reward != ANSWER:
             raise ValueError(
-                "smoothed_success and all_wrong_penalty count right answers, and with reward "
-                f"{self.reward} there are none"
+                f"all_wrong_penalty counts right answers, and with reward {self.reward} there are "
+                "none"
             )
         return self

@@ -149,6 +149,16 @@ class Study:
         """The strategies of all branches as their rows spell them, each once."""
         return list(dict.fromkeys(row.strategy for row in self.rows.values()))
 
+    @property
+    def reinforced(self) -> list[Branch]:
+        """All branches of the scale that are trained by reinforcement learning."""
+        return [
+            branch
+            for experiment in self.experiments.values()
+            for branch in experiment.branches.values()
+            if isinstance(branch.training, Rl)
+        ]
+
     def labels(self, family: str) -> dict[str, str]:
         """Model id to what a reader sees, of any family in the sheet."""
         rows = {b: row.label for (f, b), row in self.rows.items() if f == family}

@@ -8,6 +8,8 @@ Shapes: P prompts and M rollouts of each (a group); B sequences, usually P * M, 
 bool, shape (B, T), is true on completion tokens, EOS included, and false on prompt and padding.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -16,8 +18,17 @@ from compute_aligned.files.errors import InputError
 STD_OFFSET = 1e-4
 
 
-def group_advantages(rewards: Tensor, limit: float | None = None) -> Tensor:
-    """``A = (R - mean) / (std + 1e-4)`` within each prompt, with the sample standard deviation.
+def reward_std(rewards: Tensor) -> Tensor:
+    """The sample standard deviation of each prompt's rewards plus 1e-4, shape (P, 1)."""
+    return _relative(rewards).std(dim=1, correction=1, keepdim=True) + STD_OFFSET
+
+
+def group_advantages(
+    rewards: Tensor,
+    limit: float | None = None,
+    divisor: Callable[[Tensor], Tensor] | None = reward_std,
+) -> Tensor:
+    """``A = (R - mean) / (std + 1e-4)`` within each prompt, or the difference over another divisor.
 
     A group without contrast (equal rewards, or a single rollout) has advantage 0, exactly.
     Source: PAPER section 2.
@@ -25,6 +36,8 @@ def group_advantages(rewards: Tensor, limit: float | None = None) -> Tensor:
     Args:
         rewards: Floating, shape (P, M).
         limit: Clip the advantages to [-limit, limit] where given (5 in the Best-of-N families).
+        divisor: From rewards to what each prompt's differences are divided by, shape (P, 1),
+            positive; None for nothing.
 
     Returns:
         Advantages, shape (P, M).
@@ -35,13 +48,18 @@ def group_advantages(rewards: Tensor, limit: float | None = None) -> Tensor:
 
     """
     check_rewards(rewards)
-    # relative to the first rollout, so that equal rewards cancel whatever their mean rounds to
-    relative = rewards - rewards[:, :1]
+    relative = _relative(rewards)
     if rewards.shape[1] == 1:
         return relative  # one value has no sample standard deviation
-    centred = relative - relative.mean(dim=1, keepdim=True)
-    advantages = centred / (relative.std(dim=1, correction=1, keepdim=True) + STD_OFFSET)
+    advantages = relative - relative.mean(dim=1, keepdim=True)
+    if divisor is not None:
+        advantages = advantages / divisor(rewards)
     return advantages if limit is None else advantages.clamp(-limit, limit)
+
+
+def _relative(rewards: Tensor) -> Tensor:
+    """Rewards minus the first of their group: equal ones cancel whatever their mean rounds to."""
+    return rewards - rewards[:, :1]
 
 
 def penalise_all_wrong(advantages: Tensor, correct: Tensor, penalty: float) -> Tensor:

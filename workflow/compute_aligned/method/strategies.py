@@ -49,7 +49,6 @@ class Strategy(ABC):
 
     Subclasses are frozen dataclasses whose S does not decrease in p. The RL weights derived here
     divide S by p: a subclass that is asked for them at p = 0 gives ``log_rl_weight`` its limit.
-
     ``update_forms`` names the forms of the RL weight that the strategy has.
     """
 
@@ -231,7 +230,10 @@ class SingleSample(BinomialStrategy):
 
 @dataclass(frozen=True)
 class PassAtN(BinomialStrategy):
-    """At least one of ``n`` samples is right: ``S = 1 - (1-p)^n``."""
+    """At least one of ``n`` samples is right: ``S = 1 - (1-p)^n``.
+
+    Its SFT loss is that of Direct Coverage Optimization (arXiv 2502.07154).
+    """
 
     n: int
 

@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 from compute_aligned.files.errors import InputError
+from compute_aligned.method import budget_mixtures  # noqa: F401 - its strategies become known
 from compute_aligned.method.strategies import Strategy, known_strategies
 
 

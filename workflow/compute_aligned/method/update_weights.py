@@ -1,68 +1,60 @@
 """The strategy's factor w on the advantage of every rollout (PAPER section 2).
 
 w is the strategy's RL weight at an estimate of the probability p that one sample succeeds. Families
-differ in the estimate, which the configuration names: :data:`SUCCESS_ESTIMATES`. The baseline takes
-the same path with ``SingleSample``, whose weight is 1.
+differ in the estimate, which the configuration names; here are the paper's. The baseline takes the
+same path with ``SingleSample``, whose weight is 1.
 
 Shapes: P prompts and M rollouts of each (a group), all of one optimiser batch.
 """
 
 from abc import ABC, abstractmethod
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
-from compute_aligned.method.policy import check_rewards
-from compute_aligned.method.strategies import MajorityVote, Strategy, UpdateForm
+from compute_aligned.files.errors import InputError
+from compute_aligned.method.groups import Gains, RolloutGroups
+from compute_aligned.method.strategies import MajorityVote, SingleSample, Strategy, UpdateForm
 
 Given = TypeVar("Given")
+AdvantageScale = Literal["std", "mean", "success_std", "none"]
 
-
-@dataclass(frozen=True, eq=False)
-class RolloutGroups:
-    """What the rollouts of one optimiser batch tell about probabilities of success.
-
-    Attributes:
-        log_p: Log-probability of each completion under the sampling policy (untempered, full
-            softmax, summed over tokens), shape (P, M).
-        rewards: Floating, shape (P, M).
-        correct: Which rollouts are right, bool, shape (P, M); None where a task has no answers.
-        answers: The extracted answer of each rollout, P lists of M; None in a list where a
-            completion cannot be parsed.
-        past_rewards: The rewards before this batch, shape (H,), from :class:`RewardHistory`.
-
-    Raises:
-        ValueError: They do not agree on P and M.
-
-    """
-
-    log_p: Tensor
-    rewards: Tensor
-    correct: Tensor | None = None
-    answers: Sequence[Sequence[str | None]] | None = None
-    past_rewards: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        shapes = {tuple(t.shape) for t in (self.log_p, self.rewards, self.correct) if t is not None}
-        if self.answers is not None:
-            shapes |= {(len(self.answers), len(group)) for group in self.answers}
-        if len(shapes) != 1 or self.rewards.ndim != 2:
-            raise ValueError(f"not the same prompts x rollouts: {sorted(shapes)}")
+# The estimates by the name that the configuration has for them; subclasses enter themselves.
+SUCCESS_ESTIMATES: dict[str, type["SuccessEstimate"]] = {}
 
 
 class SuccessEstimate(ABC):
-    """A way to estimate p for every rollout, and the weights that follow from it.
+    """Where the success of a strategy is taken from, and the gains that follow from it.
 
-    Subclasses are frozen dataclasses; their fields are the paper's constants.
+    Subclasses are frozen dataclasses; their fields are constants of their source. The name that the
+    configuration has for one stands in its head:
+
+        @dataclass(frozen=True)
+        class Halved(SuccessEstimate, name="halved"):
+
+    Attributes:
+        name: That name.
+        formula: LaTeX of the gain, with A for the advantage and w for the strategy's weight.
+        needs_answers: Whether rewards have to be 1 for right and 0 for wrong.
+        scales: What it lets advantages be divided by.
+
     """
 
-    @abstractmethod
-    def log_probability(self, groups: RolloutGroups) -> Tensor:
-        """Natural logarithm of the estimate for every rollout, shape (P, M)."""
+    name: ClassVar[str]
+    formula: ClassVar[str] = r"A \, w"
+    needs_answers: ClassVar[bool] = False
+    scales: ClassVar[tuple[AdvantageScale, ...]] = ("std", "mean", "success_std", "none")
+
+    def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if name is not None:
+            if SUCCESS_ESTIMATES.setdefault(name, cls) is not cls:
+                raise TypeError(f"there already is a success estimate named {name}")
+            cls.name = name
 
     @abstractmethod
     def weights(self, strategy: Strategy, form: UpdateForm, groups: RolloutGroups) -> Tensor:
@@ -79,9 +71,68 @@ class SuccessEstimate(ABC):
 
         """
 
+    def gains(
+        self,
+        strategy: Strategy,
+        form: UpdateForm,
+        groups: RolloutGroups,
+        advantages: Callable[[Tensor], Tensor],
+    ) -> Gains:
+        """What the rollouts push with: their advantage times w, unless a subclass does otherwise.
+
+        Args:
+            strategy: As in :meth:`weights`, like the next two.
+            form: ``log`` or ``raw``.
+            groups: The whole batch.
+            advantages: From rewards to advantages, both (P, M).
+
+        """
+        weights = self.weights(strategy, form, groups)
+        return Gains(weights, advantages(groups.rewards) * weights)
+
+    def check(self, strategy: Strategy, form: UpdateForm, group_size: int) -> None:
+        """Refuse what the estimate cannot be made for, before anything is trained.
+
+        Raises:
+            InputError: The strategy has no such form, or the estimate none for such a strategy.
+
+        """
+        strategy.check_form(form)
+
+    def scale_if_unbiased(self, strategy: Strategy, group_size: int) -> float | None:
+        """What multiple of ``grad S(p)`` the expected update is, with advantages ``R - mean``.
+
+        The update is the mean of gain * grad log p over a group; None where it is not the same
+        multiple for every policy. A group's mean contains a rollout's own reward: (M-1)/M.
+        """
+        return (group_size - 1) / group_size if strategy == SingleSample() else None
+
+
+class ProbabilityEstimate(SuccessEstimate):
+    """An estimate of p, to put into the strategy's weight."""
+
+    @abstractmethod
+    def log_probability(self, groups: RolloutGroups) -> Tensor:
+        """Natural logarithm of the estimate for every rollout, shape (P, M)."""
+
+
+def estimate_named(name: str) -> SuccessEstimate:
+    """The estimate that the configuration calls by this name.
+
+    Raises:
+        InputError: There is none.
+
+    """
+    if name not in SUCCESS_ESTIMATES:
+        known = ", ".join(SUCCESS_ESTIMATES)
+        raise InputError(
+            "success_estimate", f"there is no success estimate {name!r}", f"choose from {known}"
+        )
+    return SUCCESS_ESTIMATES[name]()
+
 
 @dataclass(frozen=True)
-class SequenceProbability(SuccessEstimate):
+class SequenceProbability(ProbabilityEstimate, name="sequence_probability"):
     """p is the completion's own probability (Pass@N); w is capped and not normalised.
 
     Attributes:
@@ -89,6 +140,8 @@ class SequenceProbability(SuccessEstimate):
         cap: Largest weight.
 
     """
+
+    formula: ClassVar[str] = r"A \, w(\pi(y))"
 
     log_p_floor: float = -50.0
     cap: float = 50.0
@@ -103,7 +156,7 @@ class SequenceProbability(SuccessEstimate):
 
 
 @dataclass(frozen=True)
-class SmoothedSuccess(SuccessEstimate):
+class SmoothedSuccess(ProbabilityEstimate, name="smoothed_success"):
     """p is the prompt's success rate, Laplace-smoothed (majority); w has mean 1 over the batch.
 
     The k of a majority vote is replaced, prompt by prompt, by :func:`dynamic_threshold`: a right
@@ -114,11 +167,14 @@ class SmoothedSuccess(SuccessEstimate):
 
     """
 
+    formula: ClassVar[str] = r"A \, w(\frac{c+1}{M+2}) / \bar w"
+    needs_answers: ClassVar[bool] = True
+
     cap: float = 10.0
 
     def log_probability(self, groups: RolloutGroups) -> Tensor:
         """``log((successes + 1) / (M + 2))``, the same for all rollouts of a prompt."""
-        successes = _given(groups.correct, "correct").sum(dim=1, keepdim=True)
+        successes = given(groups.correct, "correct").sum(dim=1, keepdim=True)
         group_size = groups.rewards.shape[1]
         p = (successes + 1).to(groups.log_p.dtype) / (group_size + 2)
         return p.log().expand_as(groups.log_p)
@@ -138,7 +194,7 @@ class SmoothedSuccess(SuccessEstimate):
         return weights if num_prompts == 1 else _with_mean_one(weights)
 
 
-class RewardQuantile(SuccessEstimate):
+class RewardQuantile(ProbabilityEstimate):
     """p is the quantile q of the rollout's reward (Best-of-N); w has mean 1 over the batch."""
 
     def weights(self, strategy: Strategy, form: UpdateForm, groups: RolloutGroups) -> Tensor:
@@ -147,8 +203,10 @@ class RewardQuantile(SuccessEstimate):
 
 
 @dataclass(frozen=True)
-class GroupQuantile(RewardQuantile):
+class GroupQuantile(RewardQuantile, name="group_quantile"):
     """The quantile among the prompt's own rollouts (Best-of-N, conditional task)."""
+
+    formula: ClassVar[str] = r"A \, w(q_\mathrm{group}) / \bar w"
 
     def log_probability(self, groups: RolloutGroups) -> Tensor:
         """``log((strictly smaller rewards of the group + 1) / (M + 1))``."""
@@ -158,7 +216,7 @@ class GroupQuantile(RewardQuantile):
 
 
 @dataclass(frozen=True)
-class HistoryQuantile(RewardQuantile):
+class HistoryQuantile(RewardQuantile, name="history_quantile"):
     """The quantile among the rewards before this batch (Best-of-N, unconditional task).
 
     Attributes:
@@ -167,62 +225,17 @@ class HistoryQuantile(RewardQuantile):
 
     """
 
+    formula: ClassVar[str] = r"A \, w(q_\mathrm{past}) / \bar w"
+
     lowest: float = 0.001
     highest: float = 0.999
 
     def log_probability(self, groups: RolloutGroups) -> Tensor:
         """``log((strictly smaller past rewards + 1) / (past rewards + 2))``, within bounds."""
-        past = _given(groups.past_rewards, "past_rewards").sort().values
+        past = given(groups.past_rewards, "past_rewards").sort().values
         smaller = torch.searchsorted(past, groups.rewards.to(past.dtype).contiguous())
         q = (smaller + 1).to(groups.rewards.dtype) / (len(past) + 2)
         return q.clamp(self.lowest, self.highest).log()
-
-
-SUCCESS_ESTIMATES: dict[str, type[SuccessEstimate]] = {
-    "sequence_probability": SequenceProbability,
-    "smoothed_success": SmoothedSuccess,
-    "group_quantile": GroupQuantile,
-    "history_quantile": HistoryQuantile,
-}
-
-
-class RewardHistory:
-    """The latest rewards, first in, first out; read it before a batch is added.
-
-    Args:
-        capacity: How many rewards are kept (PAPER section 2: 4000).
-
-    Raises:
-        ValueError: The capacity is below 1.
-
-    """
-
-    def __init__(self, capacity: int = 4000) -> None:
-        if capacity < 1:
-            raise ValueError(f"a history keeps at least one reward, not {capacity}")
-        self._rewards: deque[float] = deque(maxlen=capacity)
-
-    def rewards(self) -> Tensor:
-        """The kept rewards, oldest first, float64, shape (H,)."""
-        return torch.tensor(list(self._rewards), dtype=torch.float64)
-
-    def add(self, rewards: Tensor) -> None:
-        """Append the rewards of a batch, shape (P, M), row by row; the oldest make room.
-
-        Raises:
-            InputError: A reward is NaN or infinite.
-
-        """
-        check_rewards(rewards)
-        self._rewards.extend(rewards.flatten().tolist())
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint needs to continue the history: its rewards and its capacity."""
-        return {"capacity": self._rewards.maxlen, "rewards": list(self._rewards)}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the history that ``state`` was taken from."""
-        self._rewards = deque(state["rewards"], maxlen=state["capacity"])
 
 
 def dynamic_threshold(n: int, group_size: int, wrong_votes: int) -> int:
@@ -250,8 +263,8 @@ def most_wrong_votes(groups: RolloutGroups) -> list[int]:
 
     Completions that cannot be parsed count together as one wrong answer. Source: PAPER section 2.
     """
-    answers = _given(groups.answers, "answers")
-    correct = _given(groups.correct, "correct").tolist()
+    answers = given(groups.answers, "answers")
+    correct = given(groups.correct, "correct").tolist()
     wrong = (
         Counter(answer for answer, right in zip(*group, strict=True) if not right)
         for group in zip(answers, correct, strict=True)
@@ -272,7 +285,8 @@ def _with_mean_one(weights: Tensor) -> Tensor:
     return weights / torch.where(mean > 0, mean, torch.ones_like(mean))
 
 
-def _given(value: Given | None, name: str) -> Given:
+def given(value: Given | None, name: str) -> Given:
+    """A part of the groups that an estimate is made from; a ValueError where it is None."""
     if value is None:
         raise ValueError(f"this estimate is made from the groups' {name}, which are not given")
     return value

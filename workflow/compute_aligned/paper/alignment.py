@@ -11,6 +11,7 @@ weight, and the same for the standard branch. It takes several prompts to tell w
 cosines belong to the toy policies given: they show what can happen, not what a model does.
 """
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, pairwise
@@ -18,7 +19,8 @@ from itertools import combinations_with_replacement, pairwise
 import torch
 from torch import Tensor
 
-from compute_aligned.method.policy import group_advantages
+from compute_aligned.method.groups import RolloutGroups
+from compute_aligned.method.objectives import GroupObjective
 from compute_aligned.method.strategies import (
     BestOfN,
     MajorityVote,
@@ -27,7 +29,7 @@ from compute_aligned.method.strategies import (
     Strategy,
     UpdateForm,
 )
-from compute_aligned.method.update_weights import SUCCESS_ESTIMATES, RolloutGroups, SuccessEstimate
+from compute_aligned.method.update_weights import estimate_named
 
 GROUP_SIZE = 8  # M, rollouts of a prompt
 
@@ -113,14 +115,57 @@ def true_gradient(policy: ToyPolicy, strategy: Strategy) -> Tensor:
     return gradient
 
 
-def expected_update(
-    policy: ToyPolicy,
-    strategy: Strategy,
-    form: UpdateForm,
-    estimate: SuccessEstimate,
-    group_size: int,
-) -> Tensor:
-    """Expectation of ``mean over rollouts of A * w * grad log p`` over all groups, shape (P, A).
+@dataclass(frozen=True, eq=False)
+class EveryGroup:
+    """All multisets of M rollouts of every prompt, G a prompt, as one batch of P * G groups.
+
+    Attributes:
+        groups: Their rewards and log-probabilities.
+        scores: Gradient of each rollout's log-probability in its prompt's logits, (P * G, M, A).
+        probability: Of each group among those of its prompt, shape (P, G).
+
+    """
+
+    groups: RolloutGroups
+    scores: Tensor
+    probability: Tensor
+
+    @classmethod
+    def of(cls, policy: ToyPolicy, group_size: int) -> "EveryGroup":
+        """The groups of a toy policy; their number grows as C(M + A - 1, M)."""
+        num_prompts, num_answers = policy.probabilities.shape
+        multisets = torch.tensor(
+            list(combinations_with_replacement(range(num_answers), group_size))
+        )  # (G, M)
+        drawn = multisets.repeat(num_prompts, 1)  # (P * G, M), prompt by prompt
+        prompts = torch.arange(num_prompts).repeat_interleave(len(multisets)).unsqueeze(1)
+        log_probs = policy.probabilities.log()
+        rewards = policy.rewards[prompts, drawn]
+        groups = RolloutGroups(
+            log_p=log_probs[prompts, drawn],
+            rewards=rewards,
+            correct=rewards > 0,
+            answers=[[str(answer) for answer in group] for group in drawn.tolist()],
+            past_rewards=_history(policy),
+        )
+        counts = torch.nn.functional.one_hot(drawn, num_answers).to(rewards.dtype)
+        # the gradient of log p(answer) in the logits is onehot(answer) - p
+        scores = counts - policy.probabilities[prompts]
+        probability = _multinomial(counts.sum(dim=1), log_probs[prompts.squeeze(1)])
+        return cls(groups, scores, probability.view(num_prompts, -1))
+
+    def updates(self, objective: GroupObjective) -> Tensor:
+        """The mean of gain * grad log p over the rollouts of every group, shape (P, G, A)."""
+        gains = objective.gains(self.groups).gains
+        updates = (gains.unsqueeze(2) * self.scores).mean(dim=1)
+        return updates.view(*self.probability.shape, -1)
+
+
+every_group = functools.lru_cache(maxsize=16)(EveryGroup.of)  # policies are told apart by identity
+
+
+def expected_update(policy: ToyPolicy, objective: GroupObjective, group_size: int) -> Tensor:
+    """Expectation of ``mean over rollouts of gain * grad log p`` over all groups, shape (P, A).
 
     Every multiset of rollouts of every prompt is one row of a single batch, so a weight that is
     divided by the batch mean is divided by one constant here, which no cosine sees; in training
@@ -128,33 +173,18 @@ def expected_update(
 
     Args:
         policy: The toy policy.
-        strategy: The strategy of the branch.
-        form: ``log`` or ``raw``.
-        estimate: Where the weights take p from.
-        group_size: Rollouts a prompt, M. The work grows as C(M + A - 1, M).
+        objective: What becomes of a group's rewards.
+        group_size: Rollouts a prompt, M.
 
     """
-    num_prompts, num_answers = policy.probabilities.shape
-    multisets = torch.tensor(
-        list(combinations_with_replacement(range(num_answers), group_size))
-    )  # (G, M)
-    drawn = multisets.repeat(num_prompts, 1)  # (P * G, M), prompt by prompt
-    prompts = torch.arange(num_prompts).repeat_interleave(len(multisets)).unsqueeze(1)
-    log_probs = policy.probabilities.log()
-    rewards = policy.rewards[prompts, drawn]
-    groups = RolloutGroups(
-        log_p=log_probs[prompts, drawn],
-        rewards=rewards,
-        correct=rewards > 0,
-        answers=[[str(answer) for answer in group] for group in drawn.tolist()],
-    )
-    gains = group_advantages(rewards) * estimate.weights(strategy, form, groups) / group_size
-    counts = torch.nn.functional.one_hot(drawn, num_answers).to(gains.dtype)  # (P * G, M, A)
-    # the gradient of log p(answer) in the logits is onehot(answer) - p
-    scores = counts - policy.probabilities[prompts]
-    updates = (gains.unsqueeze(2) * scores).sum(dim=1)
-    probability = _multinomial(counts.sum(dim=1), log_probs[prompts.squeeze(1)])
-    return (probability.unsqueeze(1) * updates).view(num_prompts, -1, num_answers).sum(dim=1)
+    groups = every_group(policy, group_size)
+    return (groups.probability.unsqueeze(2) * groups.updates(objective)).sum(dim=1)
+
+
+def _history(policy: ToyPolicy) -> Tensor:
+    """Past rewards, about a thousand a prompt, each as often as the policy would have got it."""
+    counts = (1000 * policy.probabilities).round().long()
+    return policy.rewards.flatten().repeat_interleave(counts.flatten())
 
 
 def _multinomial(counts: Tensor, log_probs: Tensor) -> Tensor:
@@ -178,12 +208,13 @@ def policy_alignment(
 
 def _align(comparison: Comparison, group_size: int) -> Alignment:
     policy, strategy, form = comparison.policy, comparison.strategy, comparison.form
-    estimate = SUCCESS_ESTIMATES[comparison.success_estimate]()
+    estimate = estimate_named(comparison.success_estimate)
     gradient = true_gradient(policy, strategy)
-    cosines = [
-        cosine(expected_update(policy, of_update, form, estimate, group_size), gradient)
+    updates = [
+        expected_update(policy, GroupObjective(of_update, form, estimate), group_size)
         for of_update in (strategy, SingleSample())
     ]
+    cosines = [cosine(update, gradient) for update in updates]
     return Alignment(
         policy.name, strategy.label, form, comparison.success_estimate, cosines[0], cosines[1]
     )
@@ -194,9 +225,7 @@ def cosine(first: Tensor, second: Tensor) -> float:
     return float((first * second).sum() / (first.norm() * second.norm()))
 
 
-def _toy(
-    name: str, probabilities: Sequence[Sequence[float]], rewards: Sequence[float]
-) -> ToyPolicy:
+def toy(name: str, probabilities: Sequence[Sequence[float]], rewards: Sequence[float]) -> ToyPolicy:
     """A toy policy whose prompts share one row of rewards."""
     table = torch.tensor(probabilities, dtype=torch.float64)
     return ToyPolicy(name, table, torch.tensor(rewards, dtype=torch.float64).expand_as(table))
@@ -212,12 +241,12 @@ _SOLVED_AT_05_30_80 = [
 _BINARY = [1.0, 1.0, 0.0, 0.0, 0.0]
 _GRADED = [10.0, 7.0, 5.0, 2.0, 1.0]
 _ANSWERED = [
-    _toy("1 prompt", [_SOLVED_AT_30], _BINARY),
-    _toy("3 prompts", _SOLVED_AT_05_30_80, _BINARY),
+    toy("1 prompt", [_SOLVED_AT_30], _BINARY),
+    toy("3 prompts", _SOLVED_AT_05_30_80, _BINARY),
 ]
 _RATED = [
-    _toy("1 prompt, graded", [_SOLVED_AT_30], _GRADED),
-    _toy("3 prompts, graded", _SOLVED_AT_05_30_80, _GRADED),
+    toy("1 prompt, graded", [_SOLVED_AT_30], _GRADED),
+    toy("3 prompts, graded", _SOLVED_AT_05_30_80, _GRADED),
 ]
 _FORMS: tuple[UpdateForm, ...] = ("log", "raw")
 

@@ -1,4 +1,4 @@
-r"""The weights of the paper's strategies as LaTeX formulas (PAPER section 1, the paper's Table 1).
+r"""The weights of strategies as LaTeX formulas (PAPER section 1, the paper's Table 1).
 
 A strategy of your own shows dashes in their place until it has an entry:
 
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from compute_aligned.config.sheets import PaperItem
+from compute_aligned.method.budget_mixtures import MaxRL, Mixture
 from compute_aligned.method.strategies import BestOfN, MajorityVote, PassAtN, SingleSample, Strategy
 from compute_aligned.paper.alignment import (
     COMPARISONS,
@@ -64,6 +65,7 @@ class Formulas(NamedTuple):
 
 
 _ANY_OF_N = r"1-(1-p)^{n}"
+_HARMONIC = r"\sum_{k=1}^{t} \frac{1}{k}"
 _ANY_OF_N_SLOPE = r"\frac{n p (1-p)^{n-1}}{S}"
 
 # The paper's Table 1 prints the majority SFT weight without its k; Eq. 7 and Appendix A.3 have it,
@@ -87,6 +89,18 @@ FORMULAS: dict[type[Strategy], Formulas] = {
         success=_ANY_OF_N,
         sft_weight=_ANY_OF_N_SLOPE,
         rl_weight=r"n q^{n-1}",
+    ),
+    MaxRL: Formulas(
+        "Maximum likelihood, t terms",
+        success=rf"\frac{{\sum_{{k=1}}^{{t}} \frac{{1-(1-p)^{{k}}}}{{k}}}}{{{_HARMONIC}}}",
+        sft_weight=rf"\frac{{1-(1-p)^{{t}}}}{{S {_HARMONIC}}}",
+        rl_weight=rf"\frac{{1-(1-p)^{{t}}}}{{p {_HARMONIC}}}",
+    ),
+    Mixture: Formulas(
+        "Pass@N with probability a, else one sample",
+        success=r"(1-a) p + a (1-(1-p)^{n})",
+        sft_weight=r"\frac{(1-a) p + a n p (1-p)^{n-1}}{S}",
+        rl_weight=r"1 - a + a n (1-p)^{n-1}",
     ),
 }
 

@@ -9,6 +9,7 @@ from compute_aligned.method.metrics import Needs
 
 Given = Literal[
     "strategies",
+    "branches",
     "summary",
     "outcomes",
     "temperatures",
@@ -17,6 +18,7 @@ Given = Literal[
     "scores_and_steps",
     "cells",
 ]
+ANALYTIC: tuple[Given, ...] = ("strategies", "branches")  # what needs no run
 # the ending of the files of outcomes that forms are made from
 OUTCOMES: dict[Given, str] = {
     "summary": "outcomes.parquet",
@@ -31,7 +33,8 @@ class Form:
 
     Attributes:
         function: Module and function in ``compute_aligned.paper``.
-        given: What the function gets. ``strategies``: the item's row, and the strategies in use.
+        given: What the function gets. ``strategies``: the item's row, and the strategies in use;
+            ``branches``: the row, and the branches of reinforcement learning.
             ``cells``: the row, the study, and the frame of all effects in the item's cells. Else
             the :class:`~compute_aligned.config.study.Item`, and ``summary``: the levels and gains
             of its metric, and the paper's own values; ``outcomes``: the frame of all metrics of all

@@ -9,7 +9,7 @@ from compute_aligned.config.reading import chosen, sheet_file
 from compute_aligned.config.sheets import ALL_CELLS, PaperItem
 from compute_aligned.config.study import Study
 from compute_aligned.files.errors import InputError
-from compute_aligned.paper.form import Form
+from compute_aligned.paper.form import ANALYTIC, Form
 
 _PAPER = "what the paper reports, which is not from this run"
 _SWEEP = "sampled at several temperatures, on test problems"
@@ -56,6 +56,12 @@ TABLES = {
         "analytic_tables.rao_blackwell",
         "strategies",
         "Exact variances of four unbiased estimators of one gradient.",
+    ),
+    "objective_bias": Form(
+        "objective_tables.bias",
+        "branches",
+        "Objectives of reinforcement learning, published and in use: what their updates are "
+        "unbiased for, bias and variance, on toy policies, exact.",
     ),
     "share_spread": Form(
         "protein_tables.share_spread",
@@ -216,7 +222,7 @@ def check(study: Study) -> None:
     """
     for row in study.items.values():
         form = form_of(row)
-        _agree(row, "family", row.analytic, form.given == "strategies")
+        _agree(row, "family", row.analytic, form.given in ANALYTIC)
         _agree(row, "metric and budgets", not row.measured, not form.measured)
         of_cells = form.given == "cells"
         of_all = of_cells and not form.one_metric

@@ -58,7 +58,7 @@ def make(name: str, study: Study, files: Files) -> Any:
     form = form_of(row)
     function = form.load()
     if row.analytic:
-        return function(row, study.strategies)
+        return function(row, study.reinforced if form.given == "branches" else study.strategies)
     if row.of_cells:
         return function(row, study, read_cells(study, study.cells_of(row), dict(files.cells)))
     item = study.item(name)

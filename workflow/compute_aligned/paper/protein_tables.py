@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from compute_aligned.config.objectives import objective_of
 from compute_aligned.config.settings import Rl
 from compute_aligned.config.sheets import WARMUP
 from compute_aligned.config.study import Item
+from compute_aligned.method.groups import RolloutGroups
 from compute_aligned.method.intervals import FloatArray, mean_interval
-from compute_aligned.method.policy import group_advantages
-from compute_aligned.method.strategies import Strategy, UpdateForm
-from compute_aligned.method.strategy_text import parse_strategy
-from compute_aligned.method.update_weights import SUCCESS_ESTIMATES, RolloutGroups
+from compute_aligned.method.objectives import GroupObjective
 from compute_aligned.paper.captions import count
 from compute_aligned.paper.sheets import Entry, Grid, Rendered, Sheet, missing, rendered, words
 from compute_aligned.score.proteins import read_scores
@@ -39,9 +38,7 @@ def invalid_share(samples: pd.DataFrame) -> float:
     return float(samples["share"].isna().mean())
 
 
-def push_on_share(
-    rewards: FloatArray, shares: FloatArray, strategy: Strategy, form: UpdateForm, settings: Rl
-) -> float:
+def push_on_share(rewards: FloatArray, shares: FloatArray, objective: GroupObjective) -> float:
     """Covariance of A * w with the hydrophobic share h, in standard deviations of h.
 
     To first order an update moves the mean of h in proportion to it: the model whose samples these
@@ -51,22 +48,15 @@ def push_on_share(
     Args:
         rewards: Of the samples, shape (P, M).
         shares: h, shape (P, M).
-        strategy: The strategy of the branch.
-        form: Which of its two weights.
-        settings: How the branch is trained: estimate of success, limit of the advantages.
+        objective: What the branch is trained with.
 
     """
     groups = torch.from_numpy(rewards)
-    advantages = group_advantages(groups, settings.advantage_limit)
-    weights = SUCCESS_ESTIMATES[settings.success_estimate]().weights(
-        strategy,
-        form,
-        RolloutGroups(
-            log_p=torch.zeros_like(groups), rewards=groups, past_rewards=groups.flatten()
-        ),
+    found = objective.gains(
+        RolloutGroups(log_p=torch.zeros_like(groups), rewards=groups, past_rewards=groups.flatten())
     )
     valid = ~np.isnan(shares)
-    gains = (advantages * weights).numpy()[valid]
+    gains = found.gains.numpy()[valid]
     return float(np.cov(gains, shares[valid], ddof=0)[0, 1] / shares[valid].std())
 
 
@@ -131,15 +121,14 @@ def share_push(item: Item, scores: Sequence[Path]) -> Rendered:
 
     def push(of_seed: pd.DataFrame, branch: str) -> float:
         of_branch = item.experiment.branch(branch)
-        training, row = of_branch.training, of_branch.row
-        if not isinstance(training, Rl) or row.weight_form == "-":
-            raise ValueError(f"family {row.family} is not trained by reinforcement learning")
+        settings, objective = of_branch.training, objective_of(of_branch)
+        if not isinstance(settings, Rl):
+            raise ValueError(f"{branch} is not trained by reinforcement learning")
         start = of_seed[of_seed["branch"] == WARMUP]
         rewards, shares = (
-            in_groups(start, column, training.group_size) for column in ("reward", "share")
+            in_groups(start, column, settings.group_size) for column in ("reward", "share")
         )
-        strategy = parse_strategy(row.strategy)
-        return push_on_share(rewards, shares, strategy, row.weight_form, training)
+        return push_on_share(rewards, shares, objective)
 
     at_start = Measure("cov(A w, h) / sd(h) at the start", 2, _of_branches(push))
     note = (

@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compute_aligned.config.settings import Rl
+from compute_aligned.config.objectives import group_objective
+from compute_aligned.config.settings import ANSWER, Rl
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.records import Problem
-from compute_aligned.method.policy import group_advantages, penalise_all_wrong
+from compute_aligned.method.groups import Gains, RolloutGroups
+from compute_aligned.method.objectives import GroupObjective
 from compute_aligned.method.strategies import Strategy, UpdateForm
-from compute_aligned.method.update_weights import SUCCESS_ESTIMATES, RolloutGroups
 from compute_aligned.models.rollouts import Rollouts, draw, rollout_noise
 from compute_aligned.models.tokens import Task, decode_completions
 from compute_aligned.score.tasks import TASKS, Grades
@@ -40,6 +41,15 @@ class Objective:
     form: UpdateForm
     settings: Rl
     grader: str
+
+    @property
+    def of_groups(self) -> GroupObjective:
+        """What becomes of a group's rewards."""
+        return group_objective(self.strategy, self.form, self.settings)
+
+    def check(self) -> None:
+        """Refuse what does not go together; raises an InputError that names the key."""
+        self.of_groups.check(self.settings.group_size, self.settings.reward == ANSWER)
 
 
 # --- rollouts and rewards ---------------------------------------------------------------------
@@ -121,33 +131,18 @@ def _check_finite(problem: Problem, texts: list[str], rewards: list[float]) -> N
 # --- the strategy's weights -------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class Gains:
-    """How hard each rollout pushes, shape (P, M), float64.
-
-    Attributes:
-        weights: The strategy's factor w.
-        gains: A * w, the advantage times the factor.
-
-    """
-
-    weights: Tensor
-    gains: Tensor
-
-
 def weigh(experience: Experience, objective: Objective, past_rewards: Tensor) -> Gains:
-    """The advantages of a batch and the strategy's weights on them (PAPER section 2).
+    """How hard each rollout of a batch pushes, float64 (PAPER section 2).
 
     Args:
         experience: The whole optimiser batch.
-        objective: Strategy, weight form, estimate of success, penalty and limit.
+        objective: What becomes of its rewards.
         past_rewards: The rewards before this batch, shape (H,).
 
+    Raises:
+        InputError: A weight or gain is not a finite number.
+
     """
-    settings = objective.settings
-    advantages = group_advantages(experience.rewards, settings.advantage_limit)
-    if experience.correct is not None:
-        advantages = penalise_all_wrong(advantages, experience.correct, settings.all_wrong_penalty)
     groups = RolloutGroups(
         log_p=experience.rollouts.log_p,
         rewards=experience.rewards,
@@ -155,9 +150,7 @@ def weigh(experience: Experience, objective: Objective, past_rewards: Tensor) ->
         answers=experience.answers,
         past_rewards=past_rewards,
     )
-    estimate = SUCCESS_ESTIMATES[settings.success_estimate]()
-    weights = estimate.weights(objective.strategy, objective.form, groups)
-    return Gains(weights, advantages * weights)
+    return objective.of_groups.gains(groups)
 
 
 @dataclass(frozen=True)

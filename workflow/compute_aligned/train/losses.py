@@ -19,7 +19,7 @@ Example = tuple[list[int], list[int]]  # token ids of a prompt and of its comple
 def example_losses(
     model: Any, part: Batch, strategy: Strategy, settings: Sft, noise: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log p of each of B targets, and its loss: the strategy's, mixed with the margin's if any.
+    """Log p of each of B targets, and its loss: the strategy's, and what the settings add to it.
 
     Raises:
         InputError: A log-probability is not finite.
@@ -30,13 +30,45 @@ def example_losses(
     log_p = chosen_log_probs(logits, part).sum(-1)
     require_finite(strategy, "a target's log-probability", log_p)
     losses = strategy.sft_loss(log_p)
-    share = settings.margin_share
-    if share is None:
-        return log_p, losses
-    if noise is None:
-        raise ValueError("a margin needs noise to draw its rivals with")
-    of_margin = sequence_losses(logits, part.completion_ids, part.completion_mask.bool(), noise)
-    return log_p, (1 - share) * losses + share * of_margin
+    mask = part.completion_mask.bool()
+    if settings.strategy_share < 1:
+        losses = settings.strategy_share * losses
+    if settings.margin_share is not None:
+        if noise is None:
+            raise ValueError("a margin needs noise to draw its rivals with")
+        of_margin = sequence_losses(logits, part.completion_ids, mask, noise)
+        losses = losses + settings.margin_share * of_margin
+    if settings.label_smoothing is not None:
+        losses = losses + settings.label_smoothing * uniform_losses(logits, mask)
+    if settings.entropy_bonus is not None:
+        losses = losses - settings.entropy_bonus * entropies(logits, mask)
+    return log_p, losses
+
+
+def uniform_losses(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The loss of a target drawn evenly from the vocabulary, summed over the tokens, (B,).
+
+    The part of label smoothing that is not the target's (Szegedy et al. 2016).
+
+    Args:
+        logits: (B, C, vocabulary); tokens with minus infinity are never written, and left out.
+        mask: Which of the B x C are tokens and not padding.
+
+    """
+    possible = logits.isfinite()
+    log_probs = torch.log_softmax(logits, dim=-1).masked_fill(~possible, 0.0)
+    return -torch.where(mask, log_probs.sum(-1) / possible.sum(-1), 0.0).sum(-1)
+
+
+def entropies(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The entropies in nats of the model's distributions, summed over the tokens, (B,).
+
+    As a bonus, the confidence penalty of Pereyra et al. (2017). The arguments are those of
+    :func:`uniform_losses`.
+    """
+    log_probs = torch.log_softmax(logits, dim=-1).masked_fill(~logits.isfinite(), 0.0)
+    terms = torch.where(logits.isfinite(), log_probs.exp() * log_probs, 0.0)
+    return -torch.where(mask, terms.sum(-1), 0.0).sum(-1)
 
 
 def rival_noise(

@@ -20,8 +20,8 @@ from torch import Tensor
 from compute_aligned.config.settings import Rl
 from compute_aligned.files.errors import InputError
 from compute_aligned.files.progress import track
+from compute_aligned.method.groups import RewardHistory
 from compute_aligned.method.policy import kl_penalty, policy_gradient_loss, sequence_log_prob
-from compute_aligned.method.update_weights import RewardHistory
 from compute_aligned.models.adapters import recomputing
 from compute_aligned.models.log_probs import pays_to_share_prompts, token_log_probs
 from compute_aligned.models.tokens import Batch, Task, collate
@@ -96,9 +96,11 @@ def train(
         description: What the progress bar says.
 
     Raises:
-        InputError: A reward, the loss or the gradient is not finite.
+        InputError: The objective's parts do not go together; or a reward, a weight, the loss or the
+            gradient is not finite.
 
     """
+    objective.check()
     settings = objective.settings
     optimizer = adamw(policy.parameters, settings)
     identity = fingerprint(policy.model, tasks, objective, seed, "KL per completion")
