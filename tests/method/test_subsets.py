@@ -50,6 +50,9 @@ def test_with_right_and_wrong_answers_they_have_the_published_closed_forms(size,
         centred = pytest.approx([w * (r - c / size) for r in rewards])
         assert gains_of(objective(strategy, "max_at_k"), rewards) == centred
         assert gains_of(objective(strategy, "leave_two_out"), rewards) == centred
+        if 0 < c < size:  # what is recorded as a weight
+            found = objective(strategy, "max_at_k").gains(groups_of([rewards]))
+            assert found.weights[0].tolist() == pytest.approx([w] * size)
         if k > 1:
             credit = k * math.comb(size - c, k - 1) / math.comb(size - 1, k - 1)
             expected = pytest.approx([credit * r for r in rewards])

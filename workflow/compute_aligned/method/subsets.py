@@ -118,11 +118,14 @@ class MaximumOfDraws(SuccessEstimate):
 
     The weight that is recorded, ``n C(s, n-1) / C(M-1, n-1)`` with s strictly smaller rewards in
     the group, is what a rollout's credit gains as its reward grows: the chance that n-1 others all
-    lie below it, times n. It is the unbiased counterpart of Best-of-N's ``n q^(n-1)``.
+    lie below it, times n. It is the unbiased counterpart of Best-of-N's ``n q^(n-1)``. With right
+    and wrong answers it is that of :class:`LeaveTwoOut`, what being right gains a rollout.
     """
 
     def weights(self, strategy: Strategy, form: UpdateForm, groups: RolloutGroups) -> Tensor:
-        """The credit's slope in the reward."""
+        """The credit's slope in the reward, between right and wrong where there is no other."""
+        if groups.correct is not None:
+            return LeaveTwoOut().weights(strategy, form, groups)
         rewards = groups.rewards
         smaller = (rewards.unsqueeze(1) < rewards.unsqueeze(2)).sum(dim=2)
         n, size = _draws(strategy), rewards.shape[1]
