@@ -50,7 +50,7 @@ def test_at_a_glance_the_claims_stand_in_their_order_beside_the_papers_effects()
             "C1a Votes help",
             "+2.5 [0.5, 4.5] points\nPass@4 − Cross-entropy, pass@64; 3 of 3 hold",
             "+4.0 ±6.0",
-            "explains it (1 of 2): less over-fitting",
+            "explains it in 1 of 2 contrasts: less over-fitting",
         ],
         [
             *("not run", "C5a Votes help"),

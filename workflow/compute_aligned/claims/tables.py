@@ -32,9 +32,10 @@ COLUMNS = (
 
 RULE = (
     "A claim is reproduced if the 95% interval of each of its contrasts lies where the claim has "
-    "it. Else contrasts are corrected for their number (Holm), and the claim is contradicted if "
-    "one lies wholly on the other side, in part if others are shown, too small to see if what is "
-    "not shown lies within two percentage points of 0 (.2 of a reward), and not shown otherwise."
+    "it. Else the contrasts are corrected for their number (Holm), while the intervals shown are "
+    "not. If then one lies wholly on the other side, the claim is contradicted, or holds in part "
+    "where others lie where the claim has them. It is too small to see if all that is not shown is "
+    "within two percentage points of 0 (.2 of a reward), and not shown otherwise."
 )
 
 
@@ -128,9 +129,9 @@ def _caption(reviewed: Sequence[Reviewed], scale: str) -> str:
     num_claims = sum(claim.p_holm is not None for claim in reviewed)
     return (
         f"Scale {say.scale_words(reviewed, scale)}. {RULE} The effect shown is that of the "
-        "contrast which a verdict hangs on; the paper's stands beside it and is not from this run. "
-        "Clear after Holm: with 5% for any false statement among the "
-        f"{count(num_claims, 'claim')} judged here."
+        "deciding contrast; the paper's stands beside it and is not from this run, ± the most that "
+        "half of its interval over problems can be. Clear after Holm: the verdict also stands a "
+        f"correction for the {count(num_claims, 'claim')} judged here."
     )
 
 

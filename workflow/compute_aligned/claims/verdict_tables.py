@@ -14,7 +14,14 @@ from compute_aligned.paper.sheets import Entry, Grid, emphasised, missing, to_cs
 
 def verdicts_grid(reviewed: Sequence[Reviewed]) -> Grid:
     """A row a claim."""
-    columns = ("Claim", "Verdict", "Hangs on", "Rival explanations", "Effect", "The paper's")
+    columns = (
+        "Claim",
+        "Verdict",
+        "Deciding contrast",
+        "Rival explanations",
+        "Effect",
+        "The paper's",
+    )
     return Grid(
         "Verdicts", [words(column) for column in columns], [*map(_verdict_row, reviewed)], left=4
     )

@@ -126,7 +126,7 @@ def seeds_words(compared: Compared) -> str:
     """How many seeds would decide what is not shown."""
     interval = compared.judgement.interval
     if compared.seeds is not None:
-        return f"{compared.seeds} seeds would decide"
+        return f"about {compared.seeds} seeds would decide"
     if interval is not None and interval.num_seeds == 1:
         return "one seed says nothing of others"
     if interval is not None and interval.standard_error == 0:
@@ -159,7 +159,7 @@ def rival_words(controls: Sequence[Compared]) -> list[str]:
     for rival in rivals:
         said = [of_rival(each) for each in controls if each.row.rival == rival]
         worst = min(said, key=WORST_FIRST.index)
-        count = f" ({said.count(worst)} of {len(said)})" if len(said) > 1 else ""
+        count = f" in {said.count(worst)} of {len(said)} contrasts" if len(said) > 1 else ""
         words.append(f"{worst}{count}: {rival}")
     return words
 

@@ -153,7 +153,7 @@ def _verdict(row: Mapping[Hashable, str], other: Replication | None) -> dict[str
     replicated = None if other is None else other.verdicts.get(row["claim"])
     if other is not None and replicated not in (None, verdict_of(row["verdict"])):
         support.append(f"seeds {other.seeds}: {replicated}")
-    columns = {"hangs_on": "Hangs on", "effect": "Effect", "paper": "The paper's"}
+    columns = {"hangs_on": "Deciding contrast", "effect": "Effect", "paper": "The paper's"}
     return {
         "Claim": escape_markdown(f"{row['claim']}. {row['statement']}"),
         "Verdict": "<br>".join([f"**{headline}**", *map(escape_markdown, support)]),
