@@ -144,12 +144,16 @@ def with_one_family(
     change(scale["families"][family])
     path.write_text(yaml.safe_dump(scale))
 
+    with (folder / "config" / "branches.tsv").open(newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        dropped = {row["branch"] for row in rows if row["family"] == family} - set(branches)
+
     def keep(row: dict[str, str]) -> bool:
         if "item" in row:
             row["branches"] = " ".join(branches)
             return row["item"] == item
         if "claim" in row:
-            return row["claim"] == claim
+            return row["claim"] == claim and row.get("against") not in dropped
         return row["family"] == family and row["branch"] in branches
 
     for sheet in ("branches", "paper_items", "claims", "claim_contrasts"):
