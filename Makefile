@@ -14,8 +14,7 @@
 # make reference  copy a finished run to results/reference/; SCALE=small for that of another scale
 # make regimes    the map of regimes: the families of laptop with a few settings varied, hours
 # make setup      only set up .venv, for tests too
-# make replication  run a scale on other seeds and keep its verdicts beside those of the reference
-#                 run; SEEDS=[20,21,22] SCALE=smoke for others
+# make replication  a scale's verdicts on other seeds, kept beside its reference's; SEEDS=[20,21,22]
 # make help       this list
 
 SHELL := /bin/bash

@@ -158,6 +158,7 @@ def test_the_correlation_is_spearman_s_over_all_trainings(regime_map: Path) -> N
 
     assert predict.correlation(trainings).estimate == pytest.approx(expected)
     assert "over the map (5 trainings in 5 cells" in predict_tables.correlation_words(trainings)
+    assert len(predict.in_points(trainings[:0])) == 0
     alone = predict_tables.correlation_words(trainings[:1])
     assert alone.startswith("Whether the share foretells the gain cannot be said: 1 training in")
 

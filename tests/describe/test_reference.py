@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -114,3 +115,14 @@ def test_a_run_without_the_quoted_table_is_not_published(tmp_path: Path) -> None
         publish(SMOKE, tmp_path)
 
     assert not (tmp_path / "results").exists()
+
+
+def test_verdicts_of_other_seeds_than_the_tables_are_not_published(tmp_path: Path) -> None:
+    finished(tmp_path, "smoke")
+    run = tmp_path / "results" / "smoke"
+    for artefact, seed in (("tables/table2.csv", 0), ("claims.csv", 10)):
+        record = {"inputs": [f"results/smoke/scores/sft_passn/seed{seed}.outcomes.parquet"]}
+        (run / f"{artefact}.provenance.json").write_text(json.dumps(record))
+
+    with pytest.raises(InputError, match="its seeds are 10, and those of the tables 0"):
+        publish(SMOKE, tmp_path)

@@ -140,7 +140,9 @@ def test_contrasts_are_corrected_for_their_number_both_ways_unless_all_are_repro
         mixed = judge_together([contrast("above", sign * size) for size in (*sizes, 1.0)])
         assert [each.verdict for each in mixed] == [NOT_SHOWN] * 4
         assert [each.p_holm for each in mixed] == pytest.approx(holm([each.p for each in mixed]))
-    # what was not run takes no part in the correction
+    # what was not run takes no part in the correction, and brings none about
+    pair = judge_together([*(contrast("above", size) for size in sizes), contrast("above")])
+    assert [each.verdict for each in pair] == [*[REPRODUCED] * 3, NOT_RUN]
     alone, absent = judge_together([contrast("above", 2.1), contrast("above")])
     assert (alone.p_holm, absent.verdict) == (pytest.approx(alone.p), NOT_RUN)
 

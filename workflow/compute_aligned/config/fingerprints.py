@@ -79,7 +79,8 @@ def item_fingerprint(study: Study, item: str) -> str:
 
 
 def _objective(branch: Branch) -> str:
-    how = branch.training.model_dump(include={"success_estimate", "advantage_scale", "reward"})
+    keys = {"success_estimate", "advantage_scale", "advantage_limit", "all_wrong_penalty", "reward"}
+    how = branch.training.model_dump(include=keys)
     return json.dumps([branch.row.label, branch.row.strategy, branch.row.weight_form, how])
 
 

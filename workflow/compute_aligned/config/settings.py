@@ -141,7 +141,7 @@ class Sft(Settings):
     @property
     def strategy_share(self) -> float:
         """The share of the loss that is the strategy's."""
-        return 1 - (self.margin_share or 0) - (self.label_smoothing or 0)
+        return 1 - ((self.margin_share or 0) + (self.label_smoothing or 0))
 
     @property
     def weight_scale(self) -> float:

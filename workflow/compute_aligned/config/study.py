@@ -116,7 +116,12 @@ class Study:
             return [family for family in self._swept if family == row.family]
         if not row.of_cells:
             return [family for family in self.experiments if family == row.family]
-        return [run for run, cell in self.cells.items() if row.like in (cell.like, ALL_CELLS)]
+        return [
+            run
+            for run, cell in self.cells.items()
+            if row.like in (cell.like, ALL_CELLS)
+            and (not row.branches or set(row.branches) & set(self.experiments[run].branches))
+        ]
 
     def cells_of(self, row: PaperItem) -> list[str]:
         """The cells of a map that an item is made from; it is an error if it asks for some."""

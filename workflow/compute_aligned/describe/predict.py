@@ -135,9 +135,13 @@ def nearest(outlook: Outlook, trainings: pd.DataFrame) -> pd.Series | None:
 
 
 def correlation(trainings: pd.DataFrame) -> Correlation:
-    """Rank correlation of share and gain over all trainings whose gain is in percentage points."""
-    shares = trainings[[metric_of(metric).is_share for metric in trainings["metric"]]]
-    return rank_correlation(shares["share_active"], shares["gain"], shares["run"])
+    """Rank correlation of share and gain over trainings."""
+    return rank_correlation(trainings["share_active"], trainings["gain"], trainings["run"])
+
+
+def in_points(trainings: pd.DataFrame) -> pd.DataFrame:
+    """Those whose gain is in percentage points."""
+    return trainings[trainings["metric"].map(lambda name: metric_of(name).is_share).astype(bool)]
 
 
 def tidy(success: Success, found: Sequence[Outlook]) -> str:

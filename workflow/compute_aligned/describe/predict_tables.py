@@ -12,6 +12,7 @@ from compute_aligned.describe.predict import (
     Outlook,
     correlation,
     find_map,
+    in_points,
     log_p_quantiles,
     nearest,
     read_map,
@@ -77,7 +78,7 @@ def show(success: Success, found: Sequence[Outlook], root: Path, given: Path | N
         _print(map_table(matches))
     if len(matches) < len(near):
         console.print(lacking_words([each for each, row in near if row is None]))
-    console.print(f"\n{correlation_words(trainings)}")
+    console.print(f"\n{correlation_words(in_points(trainings))}")
 
 
 def _print(table: Table) -> None:
@@ -171,7 +172,7 @@ def gain_words(row: pd.Series) -> str:
 
 
 def correlation_words(trainings: pd.DataFrame) -> str:
-    """How well the share has foretold the gain, over all trainings of the map."""
+    """How well the share has foretold the gain, over trainings of the map."""
     counted = f"{count(len(trainings), 'training')} in {count(trainings['run'].nunique(), 'cell')}"
     found = correlation(trainings)
     if np.isnan(found.estimate):

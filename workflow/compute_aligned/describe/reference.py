@@ -48,9 +48,8 @@ def publish(study: Study, root: Path) -> list[Path]:
             f"the run at scale {study.scale} has not made it yet",
             f"snakemake --cores all --config scale={study.scale}",
         )
-    for old in target.glob("*"):
-        if old.name != replication.FILE:
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    _check_seeds(run)
+    shutil.rmtree(target, ignore_errors=True)  # with a replication, which was of the old one
     items = {"claims", "verdicts", *study.shown("table"), *study.shown("figure")}
     sources = {"tables": run / "tables", "figures": root / "paper_figures" / study.scale, ".": run}
     written = []
@@ -61,6 +60,19 @@ def publish(study: Study, root: Path) -> list[Path]:
                 written.append(Path(shutil.copy(file, target / folder)))
     quote(study, root)
     return [path.relative_to(root) for path in (*written, target / "README.md")]
+
+
+def _check_seeds(run: Path) -> None:
+    """Refuse verdicts of other seeds than the tables, such as those of a replication."""
+    table, verdicts = run / "tables" / f"{QUOTED}.csv", run / "claims.csv"
+    of_table, of_verdicts = replication.seeds_of(table), replication.seeds_of(verdicts)
+    if of_table and of_verdicts and not of_table <= of_verdicts:
+        raise InputError(
+            verdicts,
+            f"its seeds are {replication.in_words(of_verdicts)}, and those of the tables "
+            f"{replication.in_words(of_table)}",
+            "make, which judges the claims anew on the seeds of the tables",
+        )
 
 
 def quote(study: Study, root: Path) -> None:

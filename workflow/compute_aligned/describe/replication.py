@@ -90,29 +90,29 @@ def keep(study: Study, root: Path) -> Path:
                 f"there are no verdicts of scale {study.scale}",
                 f"make replication SCALE={study.scale}, after make reference SCALE={study.scale}",
             )
-    seeds = _seeds(run)
-    if common := seeds & _seeds(reference):
+    seeds = seeds_of(run / "claims.csv")
+    if common := seeds & seeds_of(reference / "claims.csv"):
         raise InputError(
             run / "verdicts.csv",
-            f"it has the seeds {_words(common)} in common with the reference run",
+            f"it has the seeds {in_words(common)} in common with the reference run",
             f"make replication SCALE={study.scale} SEEDS=[...] with seeds that are not among them",
         )
     rows = read_verdicts(run / "verdicts.csv")
     kept = rows[["claim", "statement", "verdict", "effect"]].assign(
-        verdict=rows["verdict"].map(verdict_of), seeds=_words(seeds)
+        verdict=rows["verdict"].map(verdict_of), seeds=in_words(seeds)
     )
     write_text(reference / FILE, to_csv(kept))
     return reference / FILE
 
 
-def _seeds(run: Path) -> set[int]:
-    """The seeds that a run's verdicts are from, by the names of the files they were made from."""
-    record = provenance.read(run / "claims.csv") or {}
+def seeds_of(artefact: Path) -> set[int]:
+    """The seeds that an artefact is from, by the names of the files that it was made from."""
+    record = provenance.read(artefact) or {}
     found = re.findall(r"/seed([0-9]+)\.", " ".join(record.get("inputs", [])))
     return {int(seed) for seed in found}
 
 
-def _words(seeds: set[int]) -> str:
+def in_words(seeds: set[int]) -> str:
     """``10 to 19``, or all of them where some between are missing."""
     ordered = sorted(seeds)
     if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):

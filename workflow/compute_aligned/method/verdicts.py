@@ -180,10 +180,11 @@ def conclude(contrasts: Sequence[Contrast]) -> Conclusion:
 def judge_together(contrasts: Sequence[Contrast]) -> list[Judgement]:
     """The verdicts on several contrasts, corrected for their number, in both directions alike.
 
-    Nothing is taken back where all of them are reproduced: that asks for more than any of them.
+    Nothing is taken back where all that were run are reproduced: that asks for more than any of
+    them.
     """
     alone = [judge(contrast) for contrast in contrasts]
-    if all(judgement.verdict == Verdict.REPRODUCED for judgement in alone):
+    if {judgement.verdict for judgement in alone} <= {Verdict.REPRODUCED, Verdict.NOT_RUN}:
         return alone
     run = [judgement.p for judgement in alone if judgement.interval is not None]
     p_holm = iter(holm(run).tolist())

@@ -41,7 +41,9 @@ def cell(
         out,
         scale=scale,
         family=family,
-        inputs=[str(path) for path in (*(outcomes or []), *(path for _, path in files))],
+        inputs=[
+            str(path) for path in (*(outcomes or []), *(scores or []), *(path for _, path in files))
+        ],
         config_hash=cell_fingerprint(study, family),
     )
 
