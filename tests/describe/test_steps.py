@@ -55,7 +55,8 @@ def test_the_cost_of_one_family_and_seed_is_written_and_stands_beside_what_it_to
     assert list(counts) == ["prepare", "warm-up", "branches", "samples", "report"]
     assert counts["warm-up"]["steps"] == "60"
     assert counts["branches"]["jobs"] == "5"
-    assert counts["samples"]["samples"] == str(6 * 20 * 8)
+    # of the test problems, and of 8 test and 8 validation problems at each of two temperatures
+    assert counts["samples"]["samples"] == str(6 * (20 * 8 + 2 * 16 * 4))
     assert float(counts["samples"]["cpu_seconds"]) > 0
     assert float(counts["samples"]["left_bytes"]) > 0
     (row,) = (line for line in output.splitlines() if line.startswith("  warm-up"))
