@@ -20,6 +20,7 @@ from compute_aligned.paper.sheets import MISSING, escape_markdown, markdown_tabl
 START, END = "<!-- reference run: start -->", "<!-- reference run: end -->"
 QUOTED_SCALE = "laptop"  # the run that the README shows
 QUOTED = "table2"  # the table whose gains it shows
+LARGEST = 2**20  # bytes of a file; a picture of more is there as PDF
 KINDS = (".md", ".png", ".csv", ".tex", ".pdf")
 
 
@@ -56,7 +57,8 @@ def publish(study: Study, root: Path) -> list[Path]:
     for folder, source in sources.items():
         (target / folder).mkdir(parents=True, exist_ok=True)
         for file in sorted(source.glob("*.*")):
-            if file.name.partition(".")[0] in items and file.suffix in (*KINDS, ".json"):
+            kept = file.suffix in (*KINDS, ".json") and file.stat().st_size <= LARGEST
+            if file.name.partition(".")[0] in items and kept:
                 written.append(Path(shutil.copy(file, target / folder)))
     quote(study, root)
     return [path.relative_to(root) for path in (*written, target / "README.md")]
