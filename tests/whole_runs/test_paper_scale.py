@@ -193,7 +193,8 @@ def test_reinforcement_learning_is_that_of_the_paper(name: str) -> None:
 
     assert trained
     for branch in trained:
-        table = RL if branch.row.role == "control" else RL | ALL_WRONG_PENALTY
+        own = branch.row.overrides  # what a control has otherwise
+        table = {key: cells for key, cells in (RL | ALL_WRONG_PENALTY).items() if key not in own}
         assert found(branch.training, table) == column(table, RL_FAMILIES, name)
         if name in MATH:  # one pass over the problems
             passed = problems.train if problems.rl == "train" else problems.rl
@@ -265,10 +266,15 @@ def test_the_margin_is_that_of_the_paper() -> None:
 # --- the whole -----------------------------------------------------------------------------------
 
 
+SOLUTIONS = "sft_solutions"  # at the paper's scale sft_majority itself has worked solutions
+
+
 def test_every_item_of_the_laptop_is_made_at_the_paper_too_with_all_of_its_budgets() -> None:
+    ours = {n for n, row in PAPER.items.items() if row.of_temperatures or row.family == SOLUTIONS}
     for output in ("table", "figure"):
-        assert PAPER.shown(output) == read_study("laptop").shown(output)
+        shown = [name for name in read_study("laptop").shown(output) if name not in ours]
+        assert PAPER.shown(output) == shown
     for name, row in PAPER.items.items():
-        if row.budgets:
+        if row.budgets and row.family in PAPER.experiments:
             samples = PAPER.experiment(row.family).settings.sampling.num_samples
             assert max(row.budgets) <= samples, name
