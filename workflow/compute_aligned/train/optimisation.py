@@ -12,12 +12,12 @@ import torch
 from compute_aligned.config.settings import Rl, Sft, steps_per_epoch
 from compute_aligned.files.progress import notice
 from compute_aligned.files.writing import replacing
+from compute_aligned.method.activity import LEVELS
 
 Item = TypeVar("Item")
 
 # Keeps dropout apart from the orders of the data and the other noise of the same run seed.
 DROPOUT_STREAM = 3
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def batch_indices(step: int, num_examples: int, batch_size: int, seed: int) -> list[int]:
@@ -58,11 +58,9 @@ def of_like_length(
 
 def quantiles(name: str, values: torch.Tensor) -> dict[str, float]:
     """The 5, 25, 50, 75 and 95% quantiles as record columns ``{name}_q05`` and so on."""
-    levels = torch.tensor(QUANTILES, dtype=torch.float64)
+    levels = torch.tensor(LEVELS, dtype=torch.float64)
     found = torch.quantile(values.detach().cpu().double().flatten(), levels)
-    return {
-        f"{name}_q{int(100 * q):02d}": v for q, v in zip(QUANTILES, found.tolist(), strict=True)
-    }
+    return {f"{name}_q{int(100 * q):02d}": v for q, v in zip(LEVELS, found.tolist(), strict=True)}
 
 
 def seed_dropout(seed: int, step: int, device: torch.device) -> None:
